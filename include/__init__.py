@@ -1,0 +1,1 @@
+"""The kernel (``corral``), the science (``ccd``), and the pipelines made of them."""

@@ -1,0 +1,83 @@
+"""An installation of a pipeline: settings, database, store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from include.corral.settings import Settings
+from include.corral.store import ProductStore
+from models.schema import ensure_schema
+from models.session import begin_write, make_engine
+
+
+class Corral:
+    """What steps, loaders and alerts run in. Cheap to make; connects on first use.
+
+    Parameters
+    ----------
+    settings
+        Of this installation; by default read from the environment.
+
+    Examples
+    --------
+    >>> corral = Corral()                                        # doctest: +SKIP
+    >>> drain(corral, MasterBias(), partition="2026-11-20")      # doctest: +SKIP
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.from_env()
+        self._engine: Engine | None = None
+        self._pid = os.getpid()
+
+    @cached_property
+    def store(self) -> ProductStore:
+        """The products' files."""
+        return ProductStore(self.settings.products)
+
+    @property
+    def engine(self) -> Engine:
+        """The database, its schema in place. One engine per process: a fork makes a new one.
+
+        Raises
+        ------
+        models.session.DatabaseError
+            If the database cannot be used, or holds another revision of the schema.
+        """
+        if self._engine is None or self._pid != os.getpid():
+            if self._engine is not None:
+                # The connections belong to the parent, which goes on using them.
+                self._engine.dispose(close=False)
+            engine = make_engine(self.settings.database_url)
+            ensure_schema(engine)
+            self._engine, self._pid = engine, os.getpid()
+        return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Session for looking; its rows stay usable after it ends."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Session whose transaction commits at the end, or leaves nothing.
+
+        It holds SQLite's write lock from its beginning: keep it short.
+        """
+        with Session(begin_write(self.engine), expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Let the connections go."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def __repr__(self) -> str:
+        return f"<Corral {self.settings.products}>"

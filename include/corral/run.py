@@ -1,0 +1,190 @@
+"""What a step is given beside its input: files to read, masters, and products to make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy.orm import Session
+
+from include.corral.associate import Association, Associator
+from include.corral.claims import Claim
+from include.corral.corral import Corral
+from include.corral.fingerprint import fingerprint
+from include.corral.store import Payload, StagedFile, contained
+from models.frame import Frame
+from models.product import Product, ProductInput
+
+if TYPE_CHECKING:
+    from include.corral.step import Step
+
+Inputs: TypeAlias = Mapping[str, Any]
+
+
+class Run:
+    """One attempt at one unit, as the step sees it.
+
+    Attributes
+    ----------
+    session
+        For looking things up. It cannot write; rows to be written are yielded.
+    """
+
+    def __init__(
+        self,
+        corral: Corral,
+        processor: Any,
+        claim: Claim,
+        *,
+        session: Session,
+        rows: Sequence[Any] = (),
+        associator: Associator | None = None,
+    ) -> None:
+        self.corral = corral
+        self.session = session
+        self.claim = claim
+        self.staged: list[StagedFile] = []
+        self.found: list[Association] = []
+        self._processor = processor
+        self._rows = list(rows)
+        self._associator = associator
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the result, from the inputs and masters in use."""
+        if not self.found:
+            return self.claim.fingerprint
+        return fingerprint(self._processor, self._rows, self.found)
+
+    def path(self, row: Frame | Product) -> Path:
+        """Where the file of a frame or product is."""
+        if isinstance(row, Product):
+            return self.corral.store.locate(row.path)
+        return contained(self.corral.settings.inbox, row.path)
+
+    def read(self, row: Frame | Product) -> Any:
+        """Read the file of a frame or product, as the step reads files."""
+        return self._processor.read(self.path(row), row)
+
+    def associate(self, row: Any) -> dict[str, Product | None]:
+        """Find the products that the step uses with `row`; how they were chosen is recorded.
+
+        Returns
+        -------
+        dict
+            Role to product, None where there is none and the rule lets the work go on.
+
+        Raises
+        ------
+        UpstreamMissing
+            If one is missing and the rule is to stop.
+        """
+        step: Step = self._processor
+        assert self._associator is not None
+        self.found = [self._associator.find(row, step.rule(use, row)) for use in step.uses]
+        for association in self.found:
+            association.require(row)
+        return {association.use.role: association.taken for association in self.found}
+
+    def product(
+        self,
+        kind: str,
+        payload: Payload,
+        *,
+        inputs: Inputs,
+        like: Frame | Product,
+        metrics: Mapping[str, float] | None = None,
+        flags: Sequence[str] = (),
+        **columns: Any,
+    ) -> Product:
+        """Stage a file and give the row that will make it visible; yield that row.
+
+        Parameters
+        ----------
+        kind
+            Of product.
+        payload
+            What the file holds.
+        inputs
+            Role to the frame or product, or list of them, that it was made from. None is left out.
+        like
+            Row whose night and camera set-up the product takes over.
+        metrics, flags
+            Numbers and remarks to remember.
+        columns
+            Columns of Product that differ from those of `like`.
+
+        Raises
+        ------
+        StorageTrouble, ConfigurationError
+            If it cannot be written.
+        """
+        edges = [
+            _edge(role, row)
+            for role, rows in inputs.items()
+            for row in (rows if isinstance(rows, list | tuple) else [rows])
+            if row is not None
+        ]
+        staged = self.corral.store.stage(
+            payload,
+            self._provenance(inputs),
+            folder=f"{self.claim.partition or 'all'}/{kind}",
+            name=_name(kind, like, columns),
+        )
+        self.staged.append(staged)
+        return Product(
+            **{
+                **like.setup(),
+                "instrument": like.instrument,
+                "kind": kind,
+                "step": self._processor.name,
+                "fingerprint": self.fingerprint,
+                "sha256": staged.sha256,
+                "path": str(staged.path),
+                "size_bytes": staged.size_bytes,
+                "metrics": dict(metrics or {}),
+                "flags": list(flags),
+                "inputs": edges,
+                "made_at": datetime.now(UTC),
+                **columns,
+            }
+        )
+
+    def _provenance(self, inputs: Inputs) -> dict[str, Any]:
+        """What the file says of itself: enough to make it again, nothing that changes by itself."""
+        named = [
+            {"role": role, "sha256": row.sha256, "name": Path(row.path).name}
+            for role, rows in inputs.items()
+            for row in (rows if isinstance(rows, list | tuple) else [rows])
+            if row is not None
+        ]
+        return {
+            "step": self._processor.name,
+            "version": self._processor.version,
+            "fingerprint": self.fingerprint,
+            "parameters": dict(self._processor.parameters),
+            "inputs": named,
+        }
+
+    def drop_staged(self) -> None:
+        """Remove what was staged for a result that will not be."""
+        for staged in self.staged:
+            self.corral.store.discard(staged)
+
+
+def _edge(role: str, row: Frame | Product) -> ProductInput:
+    if isinstance(row, Product):
+        return ProductInput(role=role, input_product_id=row.id)
+    return ProductInput(role=role, frame_id=row.id)
+
+
+def _name(kind: str, like: Frame | Product, columns: Mapping[str, Any]) -> str:
+    """Name that a person can read; the hash that the store adds makes it unique."""
+    setup = {**like.setup(), **columns}
+    if isinstance(like, Frame) and like.kind == "science":
+        return f"{Path(like.path).name.partition('.')[0]}-{kind}"
+    exposure = f"{setup['exptime_s']:g}s" if setup["exptime_s"] else None
+    parts = [kind, setup["camera"], setup["binning"], setup["filter"], exposure]
+    return "-".join(str(part) for part in parts if part)

@@ -1,0 +1,96 @@
+"""Where a pipeline lives: its database, its inbox, its products."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from include.corral.errors import ConfigurationError
+
+LEASE_S = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All the kernel needs to know of an installation.
+
+    Attributes
+    ----------
+    database_url
+        SQLAlchemy URL, sqlite or postgresql.
+    inbox
+        Folder of raw frames; only ever read.
+    products
+        Root of the products' store, the one tree that steps write to.
+    pipeline
+        Options that are the pipeline's own (TORITOS: ``profile``, ``campaign``).
+    lease_s
+        How long a claimed unit is left to a worker that gives no sign of life.
+    """
+
+    database_url: str
+    inbox: Path
+    products: Path
+    pipeline: Mapping[str, str]
+    lease_s: float = LEASE_S
+
+    @classmethod
+    def below(cls, home: str | Path, **changes: Any) -> Self:
+        """Everything in one folder, with SQLite: the default of a laptop and of a test.
+
+        Parameters
+        ----------
+        home
+            Folder; made when something is first written.
+        changes
+            Fields that are to be otherwise; an empty or None one is left as it is.
+        """
+        home = Path(home).absolute()
+        default = cls(
+            database_url=f"sqlite:///{home / 'corral.db'}",
+            inbox=home / "inbox",
+            products=home / "products",
+            pipeline={},
+        )
+        given = {name: value for name, value in changes.items() if value}
+        for name in ("inbox", "products"):
+            if name in given:
+                given[name] = Path(given[name]).absolute()
+        if "lease_s" in given:
+            given["lease_s"] = _seconds(given["lease_s"])
+        return replace(default, **given)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read ``CORRAL_HOME`` (default ``./.corral``) and what departs from it.
+
+        ``CORRAL_DATABASE``, ``CORRAL_INBOX``, ``CORRAL_PRODUCTS``, ``CORRAL_LEASE_S``; any other
+        ``CORRAL_…`` is an option of the pipeline: ``CORRAL_PROFILE`` becomes ``profile``.
+        """
+        own = {"HOME", "DATABASE", "INBOX", "PRODUCTS", "LEASE_S"}
+        given = {
+            key.removeprefix("CORRAL_"): value
+            for key, value in env.items()
+            if key.startswith("CORRAL_")
+        }
+        return cls.below(
+            given.get("HOME") or ".corral",
+            database_url=given.get("DATABASE"),
+            inbox=given.get("INBOX"),
+            products=given.get("PRODUCTS"),
+            lease_s=given.get("LEASE_S"),
+            pipeline={key.lower(): value for key, value in given.items() if key not in own},
+        )
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise ConfigurationError(f"lease_s is {value!r}; expected seconds, more than 0")
+    return seconds

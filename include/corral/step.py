@@ -1,0 +1,80 @@
+"""Steps: rows that satisfy conditions go in, new rows and files come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import ColumnElement, inspect
+from sqlalchemy.orm import InstrumentedAttribute
+
+from include.corral.associate import Use
+from include.corral.errors import ConfigurationError
+from include.corral.processor import Processor
+from models.base import Base
+
+if TYPE_CHECKING:
+    from include.corral.corral import Corral
+    from include.corral.ledger import OpenRun
+    from include.corral.work import StepWork
+
+
+class Step(Processor):
+    """One atomic stage of the stream; its docstring says what is true when it is done.
+
+    Attributes
+    ----------
+    model
+        Table whose rows go in; one integer primary key, ``id``.
+    conditions
+        What rows must satisfy, in columns of `model`: the conditions are the queue.
+    ordering
+        In which order they are taken, and stand in a group.
+    group_by
+        Columns of `model`: rows with equal values form one unit. Without, each row is one.
+    uses
+        Products that results are made from beside the input, masters for example.
+
+    Examples
+    --------
+    >>> class Square(Step):                                       # doctest: +SKIP
+    ...     "Every reading has its square."
+    ...     model = Reading
+    ...     def process(self, reading, run):
+    ...         yield Squared(reading_id=reading.id, value=reading.value**2)
+    """
+
+    model: ClassVar[type[Base]]
+    conditions: ClassVar[Sequence[ColumnElement[bool] | InstrumentedAttribute[bool]]] = ()
+    ordering: ClassVar[Sequence[Any]] = ()
+    group_by: ClassVar[Sequence[InstrumentedAttribute[Any]]] = ()
+    uses: ClassVar[Sequence[Use]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "model"):
+            keys = [column.key for column in inspect(cls.model).primary_key]
+            if keys != ["id"]:
+                raise ConfigurationError(
+                    f"{cls.name}: {cls.model.__name__} has primary key {keys}; a step's model "
+                    "needs one integer primary key called id"
+                )
+
+    def rule(self, use: Use, row: Any) -> Use:
+        """Give `use` as it holds for `row`: tolerances of its camera, for example."""
+        return use
+
+    def configuration(self, rows: Sequence[Any]) -> Mapping[str, Any]:
+        """Give what results depend on beside version, parameters and input, as JSON types."""
+        return {}
+
+    def read(self, path: Path, row: Any) -> Any:
+        """Read the file of a row, for ``run.read``."""
+        return path.read_bytes()
+
+    def work(self, corral: Corral, run: OpenRun) -> StepWork:
+        """Give the queue of this step."""
+        from include.corral.work import StepWork
+
+        return StepWork(corral, self, run)

@@ -1,0 +1,184 @@
+"""The queues that triggers draw from: a step's rows, a loader's items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from include.corral.associate import Associator
+from include.corral.claims import Claim, claim
+from include.corral.corral import Corral
+from include.corral.errors import UpstreamMissing
+from include.corral.ledger import OpenRun
+from include.corral.plan import Planner, Want, write_wants
+from include.corral.run import Run
+from models.work import Unit, UnitStatus
+
+if TYPE_CHECKING:
+    from include.corral.loader import Item, Loader
+    from include.corral.step import Step
+
+# Items of a loader that are compared with the ledger at once.
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A claimed unit with its input, or with the error that its input met."""
+
+    claim: Claim
+    input: Any
+    run: Run
+    error: Exception | None = None
+
+
+class Batch:
+    """Claimed units and the session their rows belong to; the session ends with the batch."""
+
+    def __init__(self, session: Session, tasks: list[Task]) -> None:
+        self.session = session
+        self.tasks = tasks
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.session.close()
+
+
+class Work(Protocol):
+    """A queue of units."""
+
+    shared: ClassVar[bool]
+    """True when other workers may hold units that this trigger must see finished."""
+
+    @property
+    def void(self) -> int:
+        """Units withdrawn while planning."""
+
+    def batch(self, limit: int) -> Batch | None:
+        """Claim up to `limit` units; None when there are none to be had."""
+
+
+class StepWork:
+    """Units of a step: planned from its conditions, claimed, and given their rows."""
+
+    shared: ClassVar[bool] = True
+
+    def __init__(self, corral: Corral, step: Step, run: OpenRun) -> None:
+        self._corral = corral
+        self._step = step
+        self._run = run
+        self._planner = Planner(corral, step, run.partition)
+        self._planner.prepare()
+
+    @property
+    def void(self) -> int:
+        """Units withdrawn so far."""
+        return self._planner.void
+
+    def batch(self, limit: int) -> Batch | None:
+        """Claim up to `limit` units; rows that changed meanwhile are planned first."""
+        self._planner.plan()
+        claims = claim(self._corral, self._run, limit)
+        if not claims:
+            return None
+        session = reading_session(self._corral)
+        rows = self._rows(session, claims)
+        inputs = [[rows[key] for key in c.row_ids if key in rows] for c in claims]
+        heads = [group[0] for group in inputs if group] if self._step.uses else []
+        associator = Associator(session, heads)
+        tasks = [
+            self._task(c, group, session, associator)
+            for c, group in zip(claims, inputs, strict=True)
+        ]
+        session.commit()  # nothing stays open while the units are computed
+        return Batch(session, tasks)
+
+    def _rows(self, session: Session, claims: Sequence[Claim]) -> dict[int, Any]:
+        model: Any = self._step.model
+        ids = [row_id for c in claims for row_id in c.row_ids]
+        return {row.id: row for row in session.scalars(select(model).where(model.id.in_(ids)))}
+
+    def _task(
+        self, claimed: Claim, rows: list[Any], session: Session, associator: Associator
+    ) -> Task:
+        run = Run(
+            self._corral, self._step, claimed, session=session, rows=rows, associator=associator
+        )
+        if len(rows) < len(claimed.row_ids):
+            gone = len(claimed.row_ids) - len(rows)
+            return Task(claimed, None, run, UpstreamMissing(f"{gone} of its input rows are gone"))
+        return Task(claimed, rows if self._step.group_by else rows[0], run)
+
+
+class LoaderWork:
+    """Items that a loader generates, less those the ledger already has."""
+
+    shared: ClassVar[bool] = False
+    void = 0
+
+    def __init__(self, corral: Corral, loader: Loader, run: OpenRun) -> None:
+        self._corral = corral
+        self._loader = loader
+        self._run = run
+        self._items: Iterator[Any] = iter(loader.generate(corral))
+        self._waiting: dict[str, Item] = {}
+
+    def batch(self, limit: int) -> Batch | None:
+        """Claim up to `limit` new or changed items."""
+        while self._waiting or self._look():
+            keys = list(islice(self._waiting, limit))
+            claims = claim(self._corral, self._run, limit, keys=keys)
+            # Where none could be claimed, another loader has them.
+            mine = {key: self._waiting.pop(key) for key in [c.key for c in claims] or keys}
+            if claims:
+                session = reading_session(self._corral)
+                tasks = [
+                    Task(c, mine[c.key].value, Run(self._corral, self._loader, c, session=session))
+                    for c in claims
+                ]
+                return Batch(session, tasks)
+        return None
+
+    def _look(self) -> bool:
+        """Generate until there is an item to be done; False at the end."""
+        while chunk := list(islice(self._items, CHUNK)):
+            items = [self._loader.as_item(made) for made in chunk]
+            self._waiting = self._undone({item.key: item for item in items})
+            if self._waiting:
+                return True
+        return False
+
+    def _undone(self, items: dict[str, Item]) -> dict[str, Item]:
+        columns = (Unit.key, Unit.status, Unit.fingerprint)
+        query = select(*columns).where(Unit.step == self._loader.name, Unit.key.in_(items))
+        with self._corral.read() as session:
+            has = {row.key: row for row in session.execute(query)}
+        wants = [
+            Want(key, item.partition, [], self._loader.fingerprint(item))
+            for key, item in items.items()
+        ]
+        new = [w for w in wants if w.key not in has or has[w.key].fingerprint != w.fingerprint]
+        if new:
+            with self._corral.write() as session:
+                write_wants(session, self._loader.name, new)
+        undone = {w.key for w in new}
+        undone |= {key for key, row in has.items() if row.status == UnitStatus.OPEN}
+        return {key: item for key, item in items.items() if key in undone}
+
+
+def reading_session(corral: Corral) -> Session:
+    """Session in which a step looks at rows: it never writes, and keeps what it has read."""
+    return Session(corral.engine, expire_on_commit=False, autoflush=False)

@@ -1,0 +1,70 @@
+"""The schema of the database: created and upgraded by Alembic, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from models.session import DatabaseError, begin_write, masked
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number, as long as every process that upgrades this schema names the same.
+ADVISORY_LOCK = 0x636F7272616C
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration; it has no file of its own."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def head_revision() -> str:
+    """Revision that this code needs."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Revision of the database; None when it has no schema yet."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest revision, all of it or nothing.
+
+    Any number of processes may call this at once: one does the work, the others wait.
+    """
+    config = alembic_config()
+    with begin_write(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def ensure_schema(engine: Engine) -> None:
+    """Create the schema in an empty database; refuse one of another revision.
+
+    Raises
+    ------
+    DatabaseError
+        If the database holds an older or newer schema: upgrading it is a person's decision.
+    """
+    found, needed = current_revision(engine), head_revision()
+    if found == needed:
+        return
+    if found is None and not inspect(engine).has_table("step_run"):
+        upgrade(engine)
+        return
+    raise DatabaseError(
+        f"database {masked(engine.url)} is at schema revision {found}, this code needs {needed}. "
+        "Nothing was changed. Make a backup, then run `corral db upgrade`."
+    )
