@@ -75,6 +75,7 @@ def drain(
     if isinstance(processor, Loader):
         partition = None
     watch = Stopwatch()
+    processor.settings = corral.settings
     run = open_run(corral, processor, partition, trigger or Trigger())
     report = Report(processor.name, partition, run.id)
     failure: BaseException | None = None

@@ -137,7 +137,7 @@ class Planner:
         else:
             known = {day.isoformat() for day in session.scalars(select(Night.date).distinct())}
         marks = select(Planned.partition).where(
-            Planned.step == self.step.name, Planned.signature == self.step.signature
+            Planned.step == self.step.name, Planned.signature == self.step.plan_signature
         )
         if self.partition is not None:
             marks = marks.where(Planned.partition == self.partition)
@@ -149,13 +149,13 @@ class Planner:
         if key:
             rows = rows.where(model.in_partition(key))
         session.execute(insert(Due).from_select(["step", "source", "row_id"], rows))
-        mark = {"step": self.step.name, "partition": key, "signature": self.step.signature}
+        mark = {"step": self.step.name, "partition": key, "signature": self.step.plan_signature}
         dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         session.execute(
             dialect.insert(Planned)
             .values(mark)
             .on_conflict_do_update(
-                index_elements=["step", "partition"], set_={"signature": self.step.signature}
+                index_elements=["step", "partition"], set_={"signature": self.step.plan_signature}
             )
         )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from include.corral.corral import Corral
     from include.corral.ledger import OpenRun
     from include.corral.run import Run
+    from include.corral.settings import Settings
     from include.corral.work import Work
 
 Rows: TypeAlias = Iterable[Base] | Base | None
@@ -35,6 +36,8 @@ class Processor(ABC):
         To be raised when the code changes what comes out: everything is then done anew.
     parameters
         Names and values; JSON types only. They are part of the fingerprint of every result.
+    settings
+        Of the installation it works in; there as soon as it is triggered.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class Processor(ABC):
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     parameters: Mapping[str, Any] = {}
+    settings: Settings
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -137,6 +137,7 @@ class Run:
         return Product(
             **{
                 **like.setup(),
+                "night": like.night,
                 "instrument": like.instrument,
                 "kind": kind,
                 "step": self._processor.name,

@@ -61,6 +61,14 @@ class Step(Processor):
                     "needs one integer primary key called id"
                 )
 
+    @property
+    def plan_signature(self) -> str:
+        """Changes when every row must be looked at anew; which results are stale is seen then.
+
+        A step whose ``configuration`` comes from files adds a hash of the files.
+        """
+        return self.signature
+
     def rule(self, use: Use, row: Any) -> Use:
         """Give `use` as it holds for `row`: tolerances of its camera, for example."""
         return use

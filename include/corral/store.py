@@ -20,7 +20,9 @@ STAGING = ".staging"
 class Payload(Protocol):
     """Something that can write itself; the same content must give the same bytes."""
 
-    suffix: str
+    @property
+    def suffix(self) -> str:
+        """Of the file name, with its dot."""
 
     def write(self, stream: BinaryIO, provenance: Mapping[str, Any]) -> None:
         """Write all bytes to `stream`, with `provenance` inside where the format has a place."""

@@ -1,0 +1,130 @@
+"""Header values in the units that the rest of the code speaks.
+
+Every converter takes what a card holds and returns the logical value, or raises ValueError
+with what it saw: headers are data written by many hands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+from include.ccd.fits_cards import Value, clean_text
+
+KELVIN: Final = 273.15
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SEXAGESIMAL = re.compile(r"([+-]?)\s*(\d{1,3})[:\s]\s*(\d{1,2})(?:[:\s]\s*(\d{1,2}(?:\.\d*)?))?")
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:T|\s+)(\d\d:\d\d:\d\d(?:\.\d+)?)\s*(Z|[+-]\d\d:?\d\d)?")
+_UNIX: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_JD_UNIX: Final = 2440587.5
+_MJD_JD: Final = 2400000.5
+
+
+def text(value: Value) -> str:
+    """Printable text of any value: a filter may be called 3."""
+    return clean_text(str(value))
+
+
+def number(value: Value) -> float:
+    """Finite number, also when the camera wrote it between quotes."""
+    if isinstance(value, bool) or value is None:
+        raise ValueError(f"expected a number, found {value!r}")
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value.strip()) is None:
+            raise ValueError(f"expected a number, found the text {value[:40]!r}")
+        value = float(value)
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, found {value!r}")
+    return float(value)
+
+
+def integer(value: Value) -> int:
+    """Whole number."""
+    found = number(value)
+    if not found.is_integer():
+        raise ValueError(f"expected a whole number, found {value!r}")
+    return int(found)
+
+
+def kelvin(value: Value) -> float:
+    """Degrees Celsius of a temperature in kelvin."""
+    return round(number(value) - KELVIN, 6)
+
+
+def degrees(value: Value) -> float:
+    """Degrees of an angle given in degrees, decimal or sexagesimal."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
+        return number(value)
+    match = _SEXAGESIMAL.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"expected an angle, found the text {value[:40]!r}")
+    sign, whole, minutes, seconds = match.groups()
+    if int(minutes) >= 60 or float(seconds or 0) >= 60:
+        raise ValueError(f"minutes and seconds must be below 60: {value[:40]!r}")
+    size = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
+    return -size if sign == "-" else size
+
+
+def hours(value: Value) -> float:
+    """Degrees of an angle given in hours, decimal or sexagesimal."""
+    return degrees(value) * 15
+
+
+def west_degrees(value: Value) -> float:
+    """East-positive degrees of a longitude counted westward."""
+    return -degrees(value)
+
+
+CONVERTERS: Final[dict[str, Callable[[Value], str | float]]] = {
+    "text": text,
+    "number": number,
+    "integer": integer,
+    "kelvin": kelvin,
+    "degrees": degrees,
+    "hours": hours,
+    "west_degrees": west_degrees,
+}
+
+
+def instant(parts: list[Value], layout: str, *, utc_offset_hours: float = 0.0) -> datetime:
+    """Aware UTC instant of one or more header values.
+
+    Parameters
+    ----------
+    parts : list
+        Values of the keywords, in order; joined by a space.
+    layout : str
+        'iso' (with T or a space, with or without Z or an offset), 'jd', 'mjd', or a
+        `strptime` pattern.
+    utc_offset_hours : float
+        Offset of clocks that do not state theirs.
+
+    Raises
+    ------
+    ValueError
+        The text is not in that layout. A date without a time is not an instant.
+    """
+    try:
+        found = _instant(parts, layout)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=timezone(timedelta(hours=utc_offset_hours)))
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"instant out of range: {parts!r:.60}") from error
+
+
+def _instant(parts: list[Value], layout: str) -> datetime:
+    if layout in {"jd", "mjd"}:
+        days = number(parts[0]) + (_MJD_JD if layout == "mjd" else 0.0) - _JD_UNIX
+        return _UNIX + timedelta(milliseconds=round(days * 86_400_000))
+    joined = " ".join(str(part).strip() for part in parts)
+    if layout != "iso":
+        return datetime.strptime(joined, layout)  # noqa: DTZ007 - its zone is settled by the caller
+    match = _ISO.fullmatch(joined)
+    if match is None:
+        raise ValueError(f"expected YYYY-MM-DDThh:mm:ss, found {joined[:60]!r}")
+    day, time, zone = match.groups()
+    return datetime.fromisoformat(f"{day}T{time}{zone or ''}")

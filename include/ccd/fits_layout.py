@@ -1,0 +1,258 @@
+"""Where the header-data units of a file are, computed from its headers and held against its size.
+
+The common libraries open many broken files without a word. Here the size that every header
+implies is computed before a pixel is read, and compared with what is there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from include.ccd.errors import BadHeader, Incomplete, Malformed, Unusable
+from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards
+from include.ccd.fits_file import Source
+
+MAX_PIXELS: Final = 200_000_000
+MAX_HEADER_BLOCKS: Final = 400
+MAX_UNITS: Final = 100
+BITPIX: Final = frozenset({8, 16, 32, 64, -32, -64})
+
+_SIMPLE: Final = b"SIMPLE  = "
+_XTENSION: Final = b"XTENSION= "
+_END: Final = b"END".ljust(CARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One header-data unit.
+
+    Attributes
+    ----------
+    index : int
+        Position in the file, 0 is the primary one.
+    raw : bytes
+        Its header blocks, verbatim.
+    cards : Cards
+        The same, indexed; keywords it lacks are those of the primary header.
+    kind : str
+        'image', 'compressed' (a tile-compressed image), 'empty' or 'other'.
+    bitpix : int
+        Type of the stored pixels; of a compressed image, of what it unpacks to.
+    shape : tuple of int
+        Axes in numpy order, of the image itself when it is compressed.
+    start, data_start, data_bytes : int
+        Offsets in bytes from the beginning of the file; size without padding.
+    """
+
+    index: int
+    raw: bytes
+    cards: Cards
+    kind: str
+    bitpix: int
+    shape: tuple[int, ...]
+    start: int
+    data_start: int
+    data_bytes: int
+
+    @property
+    def end(self) -> int:
+        """Offset of the next unit."""
+        return self.data_start + -(-self.data_bytes // BLOCK) * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All units of a file, and what is unusual about their arrangement."""
+
+    units: tuple[Unit, ...]
+    flags: frozenset[str]
+
+    def image(self, hdu: int | None, *, expect_more: bool = False) -> Unit:
+        """The unit that holds the image: the given one, or the first with two dimensions.
+
+        Parameters
+        ----------
+        hdu : int or None
+        expect_more : bool
+            An extension belongs to this kind of file: without one it may still be arriving.
+
+        Raises
+        ------
+        Unusable
+            There is none, or the given unit is something else.
+        Incomplete
+            The extension that should hold it is not there yet.
+        """
+        candidates = self.units if hdu is None else self.units[hdu : hdu + 1]
+        for unit in candidates:
+            if unit.kind in {"image", "compressed"} and len(unit.shape) == 2:
+                return unit
+        if len(self.units) <= (hdu or 0) or (expect_more and len(self.units) == 1):
+            raise Incomplete("no_image_yet", "the extension with the image is not there")
+        seen = ", ".join(f"{unit.kind} {unit.shape}" for unit in self.units[:8])
+        raise Unusable("no_image", f"no two-dimensional image among: {seen}")
+
+
+def read_layout(
+    source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = 1 << 40
+) -> Layout:
+    """The units of a file.
+
+    Raises
+    ------
+    Malformed
+        The bytes are not FITS.
+    Incomplete
+        The file ends before its headers say it should.
+    Unusable
+        A header announces more than `max_pixels` or `max_bytes`.
+    """
+    units: list[Unit] = []
+    flags: set[str] = set()
+    start = 0
+    while len(units) < MAX_UNITS:
+        raw = _read_header(source, start)
+        unit = _unit(len(units), raw, units[0].cards if units else None, start)
+        _refuse_bombs(unit, max_pixels, max_bytes)
+        units.append(unit)
+        if raw.count(b"\0"):
+            flags.add("null_padding")
+        if _is_last(source, unit, flags):
+            return Layout(tuple(units), frozenset(flags))
+        start = unit.end
+    raise Unusable("too_many_units", f"more than {MAX_UNITS} header-data units")
+
+
+def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
+    there = source.reaches(unit.end + BLOCK)
+    if there < unit.data_start + unit.data_bytes:
+        raise Incomplete(
+            "truncated_data",
+            f"unit {unit.index} needs {unit.data_start + unit.data_bytes} bytes; {there} are there",
+        )
+    if there < unit.end:
+        flags.add("padding_missing")
+        return True
+    if there == unit.end:
+        return True
+    following = bytes(source.read(unit.end, len(_XTENSION)))
+    if following == _XTENSION:
+        return False
+    if len(following) < len(_XTENSION) and _XTENSION.startswith(following):
+        raise Incomplete("truncated_header", "the next unit has only begun")
+    flags.add("trailing_bytes")
+    return True
+
+
+def _read_header(source: Source, start: int) -> bytes:
+    """Header blocks from an offset up to and with the one that holds END."""
+    blocks: list[bytes] = []
+    while len(blocks) < MAX_HEADER_BLOCKS:
+        block = bytes(source.read(start + len(blocks) * BLOCK, BLOCK))
+        if not blocks:
+            _check_beginning(block, first=start == 0)
+        blocks.append(block)
+        if _holds_end(block):
+            if len(block) < BLOCK:
+                raise Incomplete("truncated_header", "the last header block is not complete")
+            return b"".join(blocks)
+        if len(block) < BLOCK:
+            _refuse_unended(block)
+            raise Incomplete("truncated_header", "the file ends inside a header")
+        _refuse_unended(block)
+    raise Malformed("header_too_long", f"no END card in {MAX_HEADER_BLOCKS} blocks")
+
+
+def _check_beginning(block: bytes, *, first: bool) -> None:
+    magic = _SIMPLE if first else _XTENSION
+    if block.startswith(magic):
+        return
+    if len(block) < len(magic) and magic.startswith(block):
+        raise Incomplete("truncated_header", "the file has only begun")
+    if not block.strip(b"\0"):
+        raise Incomplete("preallocated", "the file begins with zeros: nothing is written yet")
+    raise Malformed("not_fits", f"begins with {block[:20]!r}, not with {magic.decode()!r}")
+
+
+def _holds_end(block: bytes) -> bool:
+    at = block.find(b"END ")
+    while at >= 0:
+        if at % CARD == 0 and block[at : at + CARD].rstrip(b" \0") == b"END":
+            return True
+        at = block.find(b"END ", at + 1)
+    return False
+
+
+def _refuse_unended(block: bytes) -> None:
+    """A header block without END must still look like a header."""
+    text = block.rstrip(b"\0")
+    if len(text) < len(block) and text.isascii() and text:
+        raise Incomplete("preallocated", "a header is only half written")
+    # control characters in one value are survivable; pixels are full of them
+    strange = len(block.translate(None, PRINTABLE))
+    if strange > len(block) // 10 or not text:
+        raise Malformed("no_end", "the header has no END card")
+
+
+def _unit(index: int, raw: bytes, primary: Cards | None, start: int) -> Unit:
+    own = Cards(raw)
+    try:
+        return _describe(index, raw, own, primary, start)
+    except BadHeader as error:
+        raise Malformed(error.code, error.message) from error
+
+
+def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: int) -> Unit:
+    if index == 0 and own.get("SIMPLE") is not True:
+        raise Malformed("not_simple", f"SIMPLE is {own.get('SIMPLE')!r:.40}, not T")
+    bitpix = _whole(own, "BITPIX")
+    if bitpix not in BITPIX:
+        raise Malformed("bad_bitpix", f"BITPIX is {bitpix}, which FITS does not know")
+    axes = [_size(own, f"NAXIS{i + 1}") for i in range(_size(own, "NAXIS", at_most=999))]
+    values = 0 if not axes else math.prod(axes)
+    if index > 0:
+        values = _size(own, "GCOUNT", absent=1) * (_size(own, "PCOUNT", absent=0) + values)
+    kind, shape, pixel = "other", tuple(reversed(axes)), bitpix
+    extension = "IMAGE" if index == 0 else str(own.get("XTENSION")).strip()
+    if extension == "IMAGE":
+        kind = "image" if values else "empty"
+    elif extension == "BINTABLE" and own.get("ZIMAGE") is True:
+        kind, pixel = "compressed", _whole(own, "ZBITPIX")
+        shape = tuple(_size(own, f"ZNAXIS{i}") for i in range(_size(own, "ZNAXIS"), 0, -1))
+    cards = own.backed_by(primary)
+    size = abs(bitpix) // 8 * values
+    return Unit(index, raw, cards, kind, pixel, shape, start, start + len(raw), size)
+
+
+def _refuse_bombs(unit: Unit, max_pixels: int, max_bytes: int) -> None:
+    pixels = math.prod(unit.shape)
+    if unit.kind in {"image", "compressed"} and pixels > max_pixels:
+        raise Unusable("too_many_pixels", f"{unit.shape} pixels; at most {max_pixels}")
+    if unit.data_bytes > max_bytes:
+        raise Unusable("too_large", f"unit {unit.index} announces {unit.data_bytes} bytes")
+    if unit.kind == "compressed" and unit.bitpix not in BITPIX:
+        raise Malformed("bad_bitpix", f"ZBITPIX is {unit.bitpix}, which FITS does not know")
+
+
+def _whole(cards: Cards, keyword: str) -> int:
+    value = cards.get(keyword)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _bad_structure(keyword, value)
+    return value
+
+
+def _size(cards: Cards, keyword: str, *, absent: int | None = None, at_most: int = 1 << 48) -> int:
+    if absent is not None and keyword not in cards:
+        return absent
+    value = _whole(cards, keyword)
+    if not 0 <= value <= at_most:
+        raise _bad_structure(keyword, value)
+    return value
+
+
+def _bad_structure(keyword: str, value: object) -> Malformed:
+    """The error of a structural keyword that is absent or is not a size."""
+    code = f"bad_{keyword.rstrip('0123456789').lower()}"
+    return Malformed(code, f"{keyword} is {value!r:.40}: not a whole number in range")

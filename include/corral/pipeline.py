@@ -1,0 +1,53 @@
+"""A pipeline as a whole: its loader, its steps in their order, its alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from include.corral.alert import Alert
+from include.corral.errors import ConfigurationError
+from include.corral.loader import Loader
+from include.corral.processor import Processor
+from include.corral.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """What the command line works with.
+
+    Attributes
+    ----------
+    name
+        For people.
+    loader
+        The door.
+    steps
+        In the order in which a partition goes through them.
+    alerts
+        Rules that are looked at after the steps.
+    """
+
+    name: str
+    loader: type[Loader]
+    steps: Sequence[type[Step]] = ()
+    alerts: Sequence[type[Alert]] = ()
+
+    def processors(self) -> list[type[Processor]]:
+        """Give all of them, the loader first."""
+        return [self.loader, *self.steps, *self.alerts]
+
+    def find(self, name: str) -> type[Processor]:
+        """Give the loader, step or alert with that name.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is none.
+        """
+        known = {processor.name: processor for processor in self.processors()}
+        if name not in known:
+            raise ConfigurationError(
+                f"{self.name} has no step {name!r}; it has: {', '.join(known)}"
+            )
+        return known[name]

@@ -1,0 +1,26 @@
+"""TORITOS as a whole, and its command line."""
+
+from __future__ import annotations
+
+from include.corral import cli
+from include.corral.pipeline import Pipeline
+from include.toritos.loader import FitsInbox
+from include.toritos.steps import (
+    CheckQuality,
+    MasterBias,
+    MasterDark,
+    MasterFlat,
+    NightGate,
+    ReduceScience,
+)
+
+TORITOS = Pipeline(
+    name="TORITOS",
+    loader=FitsInbox,
+    steps=(MasterBias, MasterDark, MasterFlat, ReduceScience, CheckQuality, NightGate),
+)
+
+
+def main() -> int:
+    """Run the command ``corral``."""
+    return cli.main(TORITOS)

@@ -1,0 +1,222 @@
+"""A simulated night through the steps, without Airflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+from sqlalchemy import select, text
+
+from include.corral.corral import Corral
+from include.corral.drain import drain
+from include.corral.settings import Settings
+from include.corral.views import explain_lines
+from include.toritos.instrument import SHIPPED
+from include.toritos.loader import FitsInbox
+from include.toritos.pipeline import TORITOS
+from include.toritos.simulator import NightPlan, Truth, simulate_night
+from include.toritos.steps import MasterBias, MasterFlat, NightGate, ReduceScience
+from models import Base, Frame, Product, ProductInput, QualityCheck, Unit, UnitRun
+
+NIGHT = "2026-11-20"
+# Rows that tell of triggers, which a rerun adds to, and marks of the planner.
+OF_TRIGGERS = {"step_run", "planned"}
+
+
+def dump(corral: Corral) -> dict[str, list]:
+    """Every row of every table that a rerun must leave as it is."""
+    with corral.read() as session:
+        return {
+            table.name: session.execute(select(table).order_by(*table.primary_key)).all()
+            for table in Base.metadata.sorted_tables
+            if table.name not in OF_TRIGGERS and not table.name.startswith("test_")
+        }
+
+
+def files(corral: Corral) -> dict[str, bytes]:
+    root = corral.settings.products
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def products(corral: Corral, *, current: bool = True) -> list[Product]:
+    with corral.read() as session:
+        query = select(Product).where(Product.current == current).order_by(Product.id)
+        return list(session.scalars(query))
+
+
+def test_night_goes_from_files_to_checked_images(site, small_night, run_all) -> None:
+    """Masters, calibrated images and checks are there; the gate lets the night pass."""
+    reports = run_all(site)
+    assert [report.failures for report in reports.values()] == [[]] * 7
+    assert Counter(product.kind for product in products(site)) == {
+        "master_bias": 1,
+        "master_dark": 1,
+        "master_flat": 2,
+        "calibrated": 5,
+    }
+    assert reports["NightGate"].done == 1
+    with site.read() as session:
+        verdicts = Counter(session.scalars(select(QualityCheck.verdict)))
+    assert verdicts.total() == 5 * 4
+    assert verdicts["bad"] == 0
+
+
+def test_product_knows_everything_it_is_made_from(site, small_night, run_all) -> None:
+    """From a calibrated image, edges lead to its frame and masters, and from these to frames."""
+    run_all(site)
+    with site.read() as session:
+        image = session.scalars(select(Product).where(Product.kind == "calibrated")).first()
+        edges = session.scalars(select(ProductInput).where(ProductInput.product_id == image.id))
+        roles = {edge.role: edge.input_product or edge.frame for edge in edges}
+        lines = "\n".join(explain_lines(session, image))
+        dark_inputs = Counter(
+            session.scalars(
+                select(ProductInput.role).where(ProductInput.product_id == roles["dark"].id)
+            )
+        )
+    assert {"science", "bias", "dark", "flat"} == roles.keys()
+    assert roles["flat"].filter == image.filter == roles["science"].filter
+    assert dark_inputs == {"dark": 3, "bias": 1}
+    assert "taken (level 0)" in lines
+
+
+def test_rerun_changes_no_row_and_no_byte(site, small_night, run_all) -> None:
+    """A night that is reduced stays as it is, however often it is triggered."""
+    run_all(site)
+    rows, bytes_ = dump(site), files(site)
+    reports = run_all(site)
+    assert sum(report.done for report in reports.values()) == 0
+    assert dump(site) == rows
+    assert files(site) == bytes_
+
+
+def test_two_installations_make_the_same_bytes(
+    site, small_plan, small_night, run_all, tmp_path
+) -> None:
+    """The same frames give the same files, whatever order they came in."""
+    run_all(site)
+    other = Corral(Settings.below(tmp_path / "other"))
+    simulate_night(small_plan, tmp_path / "camera")
+    inbox = other.settings.inbox / NIGHT
+    inbox.mkdir(parents=True)
+    # Every frame comes alone and is reduced at once, the last one first: calibrations last.
+    for path in sorted((tmp_path / "camera").iterdir(), reverse=True):
+        path.rename(inbox / path.name)
+        run_all(other)
+    assert {p.path: p.sha256 for p in products(other)} == {p.path: p.sha256 for p in products(site)}
+
+
+def test_new_version_redoes_its_products_and_those_made_from_them(
+    site, small_night, run_all, monkeypatch
+) -> None:
+    """Flats of another version: new flats, new images; bias and dark stay."""
+    run_all(site)
+    before = {product.id: product for product in products(site)}
+    monkeypatch.setattr(MasterFlat, "version", "2")
+    reports = run_all(site)
+    assert {name: report.done for name, report in reports.items()} == {
+        "load": 0,
+        "MasterBias": 0,
+        "MasterDark": 0,
+        "MasterFlat": 2,
+        "ReduceScience": 5,
+        "CheckQuality": 5,
+        "NightGate": 1,
+    }
+    old = products(site, current=False)
+    assert {product.kind for product in old} == {"master_flat", "calibrated"}
+    after = {product.id: product for product in products(site)}
+    assert all(p.superseded_by_id in after for p in old)
+    assert {after[p.superseded_by_id].kind == before[p.id].kind for p in old} == {True}
+    # What was superseded is still there, byte for byte.
+    assert all(site.store.verify(product.path, product.sha256) for product in old)
+
+
+def test_changed_profile_redoes_what_depends_on_it(site, small_night, run_all, tmp_path) -> None:
+    """A threshold of the checks changes the checks, not the images."""
+    run_all(site)
+    own = tmp_path / "profiles"
+    own.mkdir()
+    shipped = (SHIPPED / "toritos.toml").read_text()
+    (own / "toritos.toml").write_text(shipped.replace("high = 12", "high = 0.1"))
+    settings = Settings.below(site.settings.inbox.parent, pipeline={"profiles": str(own)})
+    with_own = Corral(settings)
+    reports = run_all(with_own)
+    with_own.close()
+    assert reports["ReduceScience"].done == 0
+    assert reports["CheckQuality"].done == 5
+    with site.read() as session:
+        seeing = select(QualityCheck.verdict).where(
+            QualityCheck.name == "seeing", QualityCheck.current
+        )
+        assert set(session.scalars(seeing)) == {"warn"}
+
+
+def test_one_poisoned_frame_in_forty_fails_alone(site, run_all) -> None:
+    """Thirty-nine are reduced, one is recorded as failed, and a retry touches only that one."""
+    simulate_night(NightPlan.demo(size_px=256), site.settings.inbox / NIGHT)
+    drain(site, FitsInbox())
+    with site.read() as session:
+        victim = session.scalars(select(Frame).where(Frame.kind == "science")).first()
+    # The frame was registered whole; then its file rots.
+    path = site.settings.inbox / victim.path
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    reports = {step.name: drain(site, step(), partition=NIGHT) for step in TORITOS.steps}
+    report = reports["ReduceScience"]
+    assert (report.done, report.failed) == (39, 1)
+    assert report.failures[0].failure_class == "bad_data"
+    assert reports["NightGate"].failures[0].failure_class == "upstream_missing"
+    path.write_bytes(whole)
+    again = drain(site, ReduceScience(), partition=NIGHT, retry_failed=True)
+    assert (again.done, again.failed) == (1, 0)
+    with site.read() as session:
+        query = select(UnitRun).join(Unit).where(Unit.step == "ReduceScience")
+        outcomes = Counter(run.outcome for run in session.scalars(query))
+    assert outcomes == {"done": 40, "failed": 1}
+
+
+def test_night_without_darks_is_reduced_and_says_so(site, small_plan, run_all) -> None:
+    """The missing dark is a flag of every product that should have had one."""
+    simulate_night(replace(small_plan, darks={}), site.settings.inbox / NIGHT)
+    run_all(site)
+    flags = {(product.kind, *product.flags) for product in products(site)}
+    assert flags == {
+        ("master_bias",),
+        ("master_flat", "no_dark"),
+        ("calibrated", "no_dark"),
+    }
+
+
+def test_night_without_flats_waits_for_them(site, small_plan, run_all) -> None:
+    """Without a flat nothing is made up: the frames wait, and are reduced when flats come."""
+    folder = site.settings.inbox / NIGHT
+    simulate_night(replace(small_plan, flats={}), folder)
+    reports = run_all(site)
+    classes = {failure.failure_class for failure in reports["ReduceScience"].failures}
+    assert (reports["ReduceScience"].failed, classes) == (5, {"upstream_missing"})
+    simulate_night(small_plan, folder)
+    reports = run_all(site)
+    assert reports["ReduceScience"].done == 5
+    assert reports["NightGate"].done == 1
+
+
+def test_gate_stops_a_night_with_too_many_bad_images(site, small_night, run_all) -> None:
+    """The gate fails when more images are bad than its parameter allows."""
+    run_all(site)
+    with site.write() as session:
+        session.execute(text("UPDATE quality_check SET verdict = 'bad'"))
+    report = drain(site, NightGate(max_bad_fraction=0.1), partition=NIGHT)
+    assert report.failures[0].failure_class == "bad_data"
+    assert "5 of 5" in report.failures[0].message
+
+
+def test_masters_of_the_night_are_read_noise_and_level_of_the_simulator(
+    site, small_night: Truth, run_all
+) -> None:
+    """The measured read noise is the simulator's, in ADU."""
+    run_all(site, steps=[MasterBias.name])
+    (bias,) = products(site)
+    expected = 8.0 / 1.5
+    np.testing.assert_allclose(bias.metrics["read_noise_adu"], expected, rtol=0.03)

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Make the virtual environment "$1" with everything that the project and its tests need.
+# Run again it brings an existing one up to date. Needs Python 3.11 or newer and a package index.
+set -eu
+venv=$1
+
+# The first is the version that the Docker image and the constraints are made for. Each is run, not
+# only looked up: a version manager's stub, or a Debian without python3-venv, would fail later.
+find_python() {
+    for name in python3.11 python3.12 python3.13 python3 python3.14; do
+        "$name" -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
+            2>/dev/null && echo "$name" && return
+    done
+    echo "No usable Python 3.11 to 3.14 found. Install one with its venv module" \
+        "(Debian: apt install python3 python3-venv) and run this again." >&2
+    exit 1
+}
+
+if ! "$venv/bin/python" -c '' 2>/dev/null; then
+    python=$(find_python)
+    echo "making $venv with $python ($("$python" --version))"
+    "$python" -m venv --clear "$venv"
+fi
+py=$venv/bin/python
+
+echo "installing about 200 packages (1.1 GB) into $venv: some minutes at the first time"
+if "$py" -m pip install --quiet --constraint constraints.txt uv \
+    && "$py" -m uv pip install --python "$py" -r requirements-dev.txt -c constraints.txt; then
+    "$py" -m uv pip install --python "$py" --quiet --no-deps -e .
+else
+    echo "uv cannot be used here; going on with pip, which is slower"
+    "$py" -m pip install -r requirements-dev.txt -c constraints.txt
+    "$py" -m pip install --quiet --no-deps -e .
+fi
+"$py" -m pip check

@@ -1,0 +1,44 @@
+"""Run the tests part by part and say how long each part took: `python -m tools.run_tests fast`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tools.airflow_env import ROOT
+from tools.progress import Stopwatch, print_progress
+
+PARTS: dict[str, tuple[str, ...]] = {
+    # One file stays in one process: its fixtures are made once.
+    "fast": ("-m", "not system and not chaos and not bench", "-n", "2", "--dist", "loadfile"),
+    # -s lets the waiting for Airflow be seen.
+    "system": ("-m", "system", "-s", "-v"),
+}
+
+
+def run_part(name: str, *, options: list[str]) -> int:
+    """Return pytest's exit code for one part."""
+    command = [sys.executable, "-m", "pytest", *PARTS[name], *options]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def main(argv: list[str]) -> int:
+    """Run the named parts, all of them even when one fails; what begins with - is pytest's."""
+    names = [word for word in argv if not word.startswith("-")] or list(PARTS)
+    options = [word for word in argv if word.startswith("-")]
+    if unknown := set(names) - PARTS.keys():
+        print_progress(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        return 2
+    watch = Stopwatch()
+    failed = []
+    for name in names:
+        with watch.part(f"tests: {name}"):
+            if run_part(name, options=options):
+                failed.append(name)
+    print_progress(f"\nTook\n{watch.table()}")
+    print_progress(f"failed: {', '.join(failed)}" if failed else "all tests passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
