@@ -10,7 +10,10 @@ from numba import njit
 
 SATURATED = np.uint16(4)
 NO_DATA = np.uint16(16)
+LOW_FLAT = np.uint16(32)
 CALIBRATION = np.uint16(128)
+UNLIT = np.uint16(1 | 16)  # BAD or NO_DATA in the flat
+WITHOUT_NO_DATA = np.uint16(0xFFFF ^ 16)
 
 Array = npt.NDArray[Any]
 
@@ -91,6 +94,7 @@ def calibrate_rows(rows: Rows, masters: Masters, factors: Factors, outputs: Plan
     width = rows.width
     zero = np.float32(0.0)
     one = np.float32(1.0)
+    nothing = np.uint16(0)
     limit = np.float32(np.inf)
     for n in range(rows.raw.shape[0]):
         y = rows.image_y0 + n
@@ -107,13 +111,15 @@ def calibrate_rows(rows: Rows, masters: Masters, factors: Factors, outputs: Plan
             electrons = (above - b[x]) * gain
             photons = electrons if electrons > zero else zero
             noise = photons + factors.read_variance + bias_weight * bv[x] + dark_weight * dv[x]
-            response = one / f[x] if f[x] > zero else limit
+            # Where the flat knows nothing, the value without it is the best there is.
+            lit = f[x] > zero and not (fm[x] & UNLIT)
+            response = one / f[x] if lit else one
             flattened = (above - factors.bias * b[x] - factors.dark * d[x]) * gain * response
             spread = (noise + flattened * flattened * fv[x]) * response * response
-            bits = bm[x] | dm[x] | fm[x]
-            bits |= CALIBRATION if bits else np.uint16(0)
-            bits |= listed[x]
-            bits |= SATURATED if adu >= factors.saturation else np.uint16(0)
+            inherited = bm[x] | dm[x] | fm[x] | (nothing if f[x] > zero else LOW_FLAT)
+            bits = bm[x] | dm[x] | listed[x] | (inherited & WITHOUT_NO_DATA)
+            bits |= CALIBRATION if inherited else nothing
+            bits |= SATURATED if adu >= factors.saturation else nothing
             known = abs(flattened) < limit and spread < limit and not (bits & NO_DATA)
             value[x] = flattened if known else zero
             variance[x] = spread if known else zero

@@ -72,6 +72,7 @@ def calibrate(
 
     with c the variance factor of the overscan level, w the weights of `Correction`, and g²/12
     (quantisation) added to a read noise that comes from the profile: a measured one holds it.
+    Where the flat is not positive, BAD or NO_DATA, F is 1 and the pixel masked.
 
     Parameters
     ----------

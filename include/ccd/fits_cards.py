@@ -73,12 +73,19 @@ class Cards:
 
     @classmethod
     def of(cls, header: object) -> Cards:
-        """Cards of header blocks, or of anything whose `tostring()` gives them (astropy)."""
+        """Cards of header blocks, or of anything whose `tostring()` gives them (astropy).
+
+        Blocks of a primary header may be followed by those of an extension: the extension's
+        cards count, the primary's are what it falls back on.
+        """
         if isinstance(header, Cards):
             return header
-        if isinstance(header, bytes):
-            return cls(header)
-        return cls(header.tostring().encode("latin-1"))  # type: ignore[attr-defined]
+        if not isinstance(header, bytes):
+            header = header.tostring().encode("latin-1")  # type: ignore[attr-defined]
+            assert isinstance(header, bytes)
+        first = cls(header)
+        rest = header[-(-(len(first._raw) + CARD) // BLOCK) * BLOCK :]
+        return cls(rest).backed_by(first) if rest else first
 
     def backed_by(self, fallback: Cards | None) -> Cards:
         """The same cards, and another header for what they lack: an extension's primary one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def pool_variance(stack: Stack) -> None:
 
 def _tiles(size: int) -> Iterator[slice]:
     edges = np.linspace(0, size, max(1, size // _TILE_PX) + 1).astype(int)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         yield slice(int(low), int(high))
 
 

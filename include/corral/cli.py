@@ -11,7 +11,7 @@ from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.errors import ConfigurationError, CorralError
 from include.corral.pipeline import Pipeline
-from include.corral.report import FailurePolicy
+from include.corral.report import FailurePolicy, group_failures
 from include.corral.settings import Settings
 from include.corral.views import explain_lines, find_product, status_lines
 from models.schema import current_revision, head_revision, upgrade
@@ -106,9 +106,10 @@ def _run(arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, say:
             retry_failed=arguments.retry_failed,
             on_progress=say,
         )
-        for failure in report.failures + report.standing:
-            failed += 1
-            say(f"  {failure.unit_key} [{failure.failure_class}] {failure.message}")
+        failures = report.failures + report.standing
+        failed += len(failures)
+        for line in group_failures(failures):
+            say(f"  {line}")
     return 1 if failed else 0
 
 

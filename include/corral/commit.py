@@ -41,10 +41,12 @@ class Result:
     associations: list[Any] | None = None
     failure_class: FailureClass | None = None
     message: str | None = None
+    error: BaseException | None = None
 
     def fail(self, error: BaseException, failure_class: FailureClass) -> None:
         """Make it a failure: nothing of it will be seen."""
         self.rows = []
+        self.error = error
         self.failure_class = failure_class
         text = first_line(error, 2000)
         self.message = f"{type(error).__name__}: {text}"

@@ -99,7 +99,7 @@ def _work_through(
 ) -> None:
     work = processor.work(corral, run)
     pace = _Pace()
-    told = Stopwatch()
+    begun, told = Stopwatch(), Stopwatch()
     while True:
         batch = work.batch(pace.size)
         if batch is None:
@@ -112,7 +112,7 @@ def _work_through(
         if told.seconds > PROGRESS_EVERY_S:
             told = Stopwatch()
             left = count(corral, run, UnitStatus.OPEN)
-            on_progress(f"{report.summary()}; {left} open")
+            on_progress(report.progress(left, begun.seconds))
     report.void = work.void
 
 
@@ -132,6 +132,7 @@ def _count(report: Report, result: Result, *, lost: bool) -> None:
     if lost:
         report.lost += 1
     elif result.failure_class is not None:
+        _tell_failure(report, result)
         report.failed += 1
         report.failures.append(
             Failure(result.claim.key, result.failure_class, result.message or "")
@@ -142,6 +143,19 @@ def _count(report: Report, result: Result, *, lost: bool) -> None:
             report.outputs[row.__tablename__] += 1
             if (key := getattr(row, "partition_key", None)) is not None:
                 report.partitions.add(key)
+
+
+def _tell_failure(report: Report, result: Result) -> None:
+    """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
+    again = any(failure.message == result.message for failure in report.failures)
+    log.warning(
+        "%s unit %r failed (%s): %s",
+        report.step,
+        result.claim.key,
+        result.failure_class,
+        "as before" if again else result.message,
+        exc_info=None if again else result.error,
+    )
 
 
 def _others_are_working(corral: Corral, run: OpenRun, on_progress: Progress) -> bool:

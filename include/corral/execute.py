@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,8 +13,6 @@ from include.corral.ledger import Stopwatch
 from include.corral.processor import Processor
 from include.corral.work import Task
 from models.base import Base
-
-log = logging.getLogger(__name__)
 
 
 def execute(processor: Processor, task: Task) -> Result:
@@ -35,12 +32,8 @@ def execute(processor: Processor, task: Task) -> Result:
         for staged in run.staged:
             run.corral.store.publish(staged)
         result.fingerprint = run.fingerprint
-    except Exception as error:
-        failure_class = processor.classify(error)
-        log.warning(
-            "%s unit %r failed (%s)", processor.name, task.claim.key, failure_class, exc_info=error
-        )
-        result.fail(error, failure_class)
+    except Exception as error:  # noqa: BLE001 - the one place where a unit's errors end
+        result.fail(error, processor.classify(error))
         run.drop_staged()
         run.session.rollback()
     result.associations = [found.as_json() for found in run.found] or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,6 +28,17 @@ class Failure:
     unit_key: str
     failure_class: FailureClass
     message: str
+
+
+def group_failures(failures: Iterable[Failure]) -> list[str]:
+    """Give one line per kind of failure: how many, the first unit, class and message."""
+    kinds: dict[tuple[FailureClass, str], list[str]] = {}
+    for failure in failures:
+        kinds.setdefault((failure.failure_class, failure.message), []).append(failure.unit_key)
+    return [
+        f"{keys[0]}{f' and {len(keys) - 1} more' if len(keys) > 1 else ''} [{kind}]: {message}"
+        for (kind, message), keys in kinds.items()
+    ]
 
 
 @dataclass(slots=True)
@@ -72,6 +84,15 @@ class Report:
         text = f"{self.step}{where}: {', '.join(parts)} in {self.seconds:.1f} s"
         return f"{text}; wrote {made}" if made else text
 
+    def progress(self, left: int, seconds: float) -> str:
+        """One line while it works: what is done, what is left, and how long that may take."""
+        finished = self.done + self.failed
+        per_s = finished / max(seconds, 1e-3)
+        failed = f", {self.failed} failed" if self.failed else ""
+        eta = f", about {left / per_s:.0f} s to go" if finished else ""
+        where = f" of {self.partition}" if self.partition else ""
+        return f"{self.step}{where}: {self.done} done{failed}, {left} open, {per_s:.1f}/s{eta}"
+
     def failure_message(self, limit: int = 5) -> str:
         """Sentences that name the failed units, their class and the remedy."""
         failures = self.failures + self.standing
@@ -79,9 +100,10 @@ class Report:
             f"{self.step} of {self.partition or 'everything'}: {len(failures)} unit(s) failed, "
             f"{self.done} done and committed."
         ]
-        lines += [f"{f.unit_key} [{f.failure_class}]: {f.message}" for f in failures[:limit]]
-        if len(failures) > limit:
-            lines.append(f"… and {len(failures) - limit} more (`corral status`).")
+        kinds = group_failures(failures)
+        lines += kinds[:limit]
+        if len(kinds) > limit:
+            lines.append(f"… and {len(kinds) - limit} other kinds of failure (`corral status`).")
         lines.append("Clearing the task tries only the failed units again.")
         return "\n".join(lines)
 

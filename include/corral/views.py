@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import String, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from include.corral.errors import ConfigurationError
+from include.corral.errors import ConfigurationError, FailureClass
 from include.corral.ledger import last_failures
+from include.corral.report import Failure, group_failures
 from models.product import Product, ProductInput
 from models.work import StepRun, Unit, UnitRun, UnitStatus
 
@@ -26,8 +27,11 @@ def status_lines(session: Session, steps: list[str], partition: str | None) -> I
         numbers = "".join(f"{counts.get((step, state), 0):>9}" for state in states)
         yield f"{step:<16}{numbers}  {_last_trigger(session, step, partition)}"
     for step in steps:
-        for run in last_failures(session, step, partition):
-            yield f"{step}: {run.unit.key} [{run.failure_class}] {run.message}"
+        failures = (
+            Failure(run.unit.key, FailureClass(run.failure_class or "bug"), run.message or "")
+            for run in last_failures(session, step, partition)
+        )
+        yield from (f"{step}: {line}" for line in group_failures(failures))
 
 
 def _last_trigger(session: Session, step: str, partition: str | None) -> str:
@@ -48,13 +52,13 @@ def find_product(session: Session, name: str) -> Product:
     ConfigurationError
         If there is none.
     """
+    path = type_coerce(Product.path, String)  # what a person types need not be a path
     ways = [
-        Product.path == name,
-        Product.path.endswith(f"/{name}", autoescape=True),
-        Product.sha256.startswith(name, autoescape=True)
-        if len(name) >= 8
-        else Product.path == name,
+        path == name,
+        path.endswith(f"/{name}", autoescape=True),
     ]
+    if len(name) >= 8:
+        ways.append(Product.sha256.startswith(name, autoescape=True))
     if name.isdecimal():
         ways.append(Product.id == int(name))
     query = select(Product).where(or_(*ways)).order_by(Product.current.desc(), Product.id.desc())
