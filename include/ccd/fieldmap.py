@@ -46,7 +46,7 @@ class Field:
     def __post_init__(self) -> None:
         if not self.keywords and self.constant is None:
             raise ValueError("needs keywords or a constant")
-        if self.pattern is not None and re.compile(self.pattern).groups != 1:
+        if self.pattern is not None and _compiled(self.pattern).groups != 1:
             raise ValueError(f"pattern must have exactly one group: {self.pattern!r}")
 
     def find(self, cards: Cards) -> str | float | None:
@@ -137,7 +137,7 @@ class Condition:
 
     def __post_init__(self) -> None:
         if self.matches is not None:
-            re.compile(self.matches)
+            _compiled(self.matches)
 
     @classmethod
     def from_shorthand(cls, value: object) -> Self:
@@ -189,4 +189,7 @@ class KindRule:
 
 @functools.lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    try:
+        return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error

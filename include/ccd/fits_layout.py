@@ -177,11 +177,11 @@ def _check_beginning(block: bytes, *, first: bool) -> None:
 
 
 def _holds_end(block: bytes) -> bool:
-    at = block.find(b"END ")
+    at = block.find(b"END")
     while at >= 0:
         if at % CARD == 0 and block[at : at + CARD].rstrip(b" \0") == b"END":
             return True
-        at = block.find(b"END ", at + 1)
+        at = block.find(b"END", at + 1)
     return False
 
 

@@ -25,7 +25,8 @@ def sample_spans(shape: tuple[int, int], *, pixels: int = SAMPLE_PIXELS) -> list
     blocks = max(1, pixels // (nx * _BLOCK_ROWS))
     if blocks * _BLOCK_ROWS >= ny:
         return [(0, ny)]
-    starts = np.linspace(0, ny - _BLOCK_ROWS, blocks).astype(int)
+    step = ny / blocks
+    starts = ((np.arange(blocks) + 0.5) * step - _BLOCK_ROWS / 2).astype(int)
     return [(int(y0), int(y0) + _BLOCK_ROWS) for y0 in starts]
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from include.corral.audit import audit, orphans
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.errors import ConfigurationError, CorralError
@@ -63,6 +64,9 @@ def _parser(pipeline: Pipeline) -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="what a product is made from, and why")
     explain.add_argument("product", help="id, file name, path or sha256")
     explain.set_defaults(command=_explain)
+    check = commands.add_parser("audit", help="compare what is promised with what is there")
+    check.add_argument("--quick", action="store_true", help="compare sizes of files, not hashes")
+    check.set_defaults(command=_audit)
     steps = commands.add_parser("steps", help="list loader, steps and alerts")
     steps.set_defaults(command=_steps)
     return parser
@@ -126,6 +130,14 @@ def _explain(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral,
         for line in explain_lines(session, find_product(session, arguments.product)):
             say(line)
     return 0
+
+
+def _audit(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, say: Say) -> int:
+    violations = audit(corral, deep=not arguments.quick)
+    for violation in violations:
+        say(str(violation))
+    say(f"{len(violations)} violation(s), {len(orphans(corral))} file(s) that no row names")
+    return 1 if violations else 0
 
 
 def _steps(_arguments: argparse.Namespace, pipeline: Pipeline, _corral: Corral, say: Say) -> int:

@@ -101,7 +101,8 @@ class ProductStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        final = PurePosixPath(safe(folder)) / f"{safe(name)}-{sha256[:12]}{payload.suffix}"
+        below = PurePosixPath(*map(safe, folder.split("/")))
+        final = below / f"{safe(name)}-{sha256[:12]}{payload.suffix}"
         return StagedFile(temporary, final, sha256, size_bytes)
 
     def publish(self, staged: StagedFile) -> None:
@@ -114,10 +115,13 @@ class ProductStore:
         """
         final = self.locate(staged.path)
         try:
+            above = [place for place in final.parents if place.is_relative_to(self.root)]
+            fresh = not final.parent.exists()
             final.parent.mkdir(parents=True, exist_ok=True)
             staged.temporary.replace(final)
-            sync_folder(final.parent)
-            sync_folder(final.parent.parent)
+            # A new folder is itself a name in the folder above.
+            for folder in above if fresh else above[:1]:
+                sync_folder(folder)
         except OSError as error:
             raise _trouble(error, final) from error
 
