@@ -70,3 +70,17 @@ class Calibration:
     missing_bias: Missing = "stop"
     missing_dark: Missing = "flag"
     missing_flat: Missing = "stop"
+
+    def __post_init__(self) -> None:
+        if not (self.clip_sigma > 0 and self.clip_max_iters >= 1):
+            raise ValueError("clip_sigma must be positive, clip_max_iters at least 1")
+        if min(self.min_bias, self.min_dark, self.min_flat) < 0:
+            raise ValueError("min_bias, min_dark and min_flat must not be negative")
+        if not 0 <= self.dead_below <= self.flat_low < 1:
+            raise ValueError("need 0 ≤ dead_below ≤ flat_low < 1")
+        lowest, highest = self.flat_min_adu, self.flat_max_adu
+        if lowest is not None and highest is not None and lowest >= highest:
+            raise ValueError("flat_min_adu must be below flat_max_adu")
+        tolerances = (self.max_age_days, self.temperature_tolerance_c, self.exptime_tolerance_s)
+        if not (min(tolerances) >= 0 and self.hot_sigma > 0):
+            raise ValueError("tolerances must not be negative, hot_sigma must be positive")

@@ -135,13 +135,30 @@ def read_pixels(path: Path, *, hdu: int) -> Pixels:
         return encoding.decode(opened.stored(unit, encoding))
 
 
-def locate(path: Path, *, hdu: int) -> tuple[int, Encoding] | None:
-    """Offset of the first pixel and how pixels are stored; None when the file is compressed."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the pixels of an uncompressed image are: byte offset, (ny, nx), and how stored."""
+
+    start: int
+    shape: tuple[int, ...]
+    encoding: Encoding
+
+
+def locate(path: Path, *, hdu: int) -> Place | None:
+    """Where the pixels of an image are; None when the file is compressed.
+
+    Raises
+    ------
+    BadFits
+        As `inspect`.
+    """
     with open_regular(path) as plain:
         if bytes(plain.read(0, 2)) == GZIP_MAGIC:
             return None
         unit = read_layout(plain).image(hdu)
-        return None if unit.kind == "compressed" else (unit.data_start, Encoding.of(unit))
+        if unit.kind == "compressed":
+            return None
+        return Place(unit.data_start, unit.shape, Encoding.of(unit))
 
 
 @dataclass(frozen=True, slots=True)

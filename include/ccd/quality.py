@@ -20,6 +20,7 @@ _SHAPE_SOURCES = 100
 _NARROW_PX = 0.8
 _ENOUGH_SOURCES = 5
 _APERTURE_OF_SIZE = 5.0
+_LARGEST = 1e18
 _PIXSTACK = 2_000_000
 
 _SUFFIX: Final = {"electron": "_e", "adu": "_adu"}
@@ -71,7 +72,7 @@ def measure_quality(image: Image) -> dict[str, float]:
     mask = _mask_of(image)
     metrics = _fractions(image.sci, mask)
     suffix = _SUFFIX.get(image.unit, "")
-    good = (thin(mask) == 0) & np.isfinite(thin(image.sci))
+    good = (thin(mask) == 0) & _measurable(thin(image.sci))
     if good.any():
         metrics[f"median{suffix}"] = median_of(thin(image.sci)[good])
     window = _central_window(image.sci, mask)
@@ -82,6 +83,11 @@ def measure_quality(image: Image) -> dict[str, float]:
 
 def _mask_of(image: Image) -> npt.NDArray[np.uint16]:
     return np.zeros(image.sci.shape, np.uint16) if image.mask is None else image.mask
+
+
+def _measurable(values: Values) -> Bools:
+    """Whether values are numbers whose squares are numbers, too."""
+    return np.abs(values) < _LARGEST
 
 
 def _fractions(values: Values, mask: npt.NDArray[np.uint16]) -> dict[str, float]:
@@ -101,7 +107,7 @@ def _central_window(values: Values, mask: npt.NDArray[np.uint16]) -> _Window:
     y0, x0 = max(0, (ny - _WINDOW_PX) // 2), max(0, (nx - _WINDOW_PX) // 2)
     part = np.s_[y0 : y0 + _WINDOW_PX, x0 : x0 + _WINDOW_PX]
     inside = np.array(values[part], np.float32, order="C")
-    unusable = (mask[part] != 0) | ~np.isfinite(inside)
+    unusable = (mask[part] != 0) | ~_measurable(inside)
     inside[unusable] = 0.0
     return _Window(inside, np.ascontiguousarray(unusable))
 

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd.errors import Malformed
-from include.ccd.fits_decode import Encoding
 from include.ccd.fits_file import open_regular
-from include.ccd.fits_reader import locate, read_pixels
+from include.ccd.fits_reader import Place, locate, read_pixels
 from include.ccd.header import FrameHeader
 
 Pixels = npt.NDArray[Any]
@@ -35,7 +34,7 @@ class RawFrame:
     header: FrameHeader
     hdu: int = 0
     _array: Pixels | None = field(default=None, repr=False)
-    _stored: tuple[int, Encoding] | None = field(default=None, repr=False)
+    _place: Place | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, array: Pixels, header: FrameHeader) -> Self:
@@ -72,7 +71,7 @@ class RawFrame:
         """
         if not 0 <= y0 <= y1 <= self.shape[0]:
             raise ValueError(f"rows must lie in 0 to {self.shape[0]}: {y0} to {y1}")
-        if self._array is None and self._stored is None:
+        if self._array is None and self._place is None:
             self._find()
         if self._array is not None:
             return self._array[y0:y1]
@@ -81,19 +80,21 @@ class RawFrame:
     def _find(self) -> None:
         if self.path is None:
             raise ValueError("a frame needs a path or an array")
-        self._stored = locate(self.path, hdu=self.hdu)
-        if self._stored is None:
-            self._array = read_pixels(self.path, hdu=self.hdu)
-            if self._array.shape != self.shape:
-                raise Malformed("changed", f"the image is {self._array.shape}, not {self.shape}")
+        found = locate(self.path, hdu=self.hdu) or read_pixels(self.path, hdu=self.hdu)
+        if found.shape != self.shape:
+            raise Malformed("changed", f"the image is {found.shape}, it was {self.shape}")
+        if isinstance(found, Place):
+            self._place = found
+        else:
+            self._array = found
 
     def _read(self, y0: int, y1: int) -> Pixels:
         assert self.path is not None
-        assert self._stored is not None
-        start, encoding = self._stored
+        assert self._place is not None
+        encoding = self._place.encoding
         stored = np.empty((y1 - y0, self.shape[1]), dtype=encoding.stored)
         if stored.size:
             row_bytes = self.shape[1] * encoding.stored.itemsize
             with open_regular(self.path) as plain:
-                plain.read_into(stored.data.cast("B"), start + y0 * row_bytes)
+                plain.read_into(stored.data.cast("B"), self._place.start + y0 * row_bytes)
         return encoding.decode(stored)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import select
-
+from include.corral.outbox import one_line
 from include.corral.step import Step
 from models import alert as rows
 
 if TYPE_CHECKING:
     from include.corral.run import Run
+
+__all__ = ["Alert", "one_line"]
 
 
 class Alert(Step):
@@ -45,22 +45,13 @@ class Alert(Step):
         return f"{self.name}:{row.id}"
 
     def process(self, work: Any, run: Run) -> Iterator[rows.Alert]:
-        """Put the message for one row into the outbox, unless it is there."""
-        key = self.dedup_key(work)
-        told = run.session.scalar(select(rows.Alert.id).where(rows.Alert.dedup_key == key))
-        if told is None:
-            yield rows.Alert(
-                dedup_key=key,
-                rule=self.name,
-                severity=self.severity,
-                partition=getattr(work, "partition_key", ""),
-                subject=one_line(self.subject(work)),
-                body=self.body(work),
-                channels=list(self.channels),
-                created_at=datetime.now(UTC),
-            )
-
-
-def one_line(text: str, limit: int = 120) -> str:
-    """Give `text` fit for a subject: one line, printable, short. Headers are not to be trusted."""
-    return "".join(char if char.isprintable() else " " for char in text)[:limit].strip()
+        """Put the message for one row into the outbox; one that is there is left as it is."""
+        yield rows.Alert(
+            dedup_key=self.dedup_key(work),
+            rule=self.name,
+            severity=self.severity,
+            partition=getattr(work, "partition_key", ""),
+            subject=self.subject(work),
+            body=self.body(work),
+            channels=list(self.channels),
+        )

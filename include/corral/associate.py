@@ -127,18 +127,23 @@ def choose(row: Any, use: Use, candidates: Iterable[Product]) -> Association:
     Association
         What was considered: everything nearer in time than what was taken, and why not.
     """
-    nearest = sorted(candidates, key=lambda product: (_days_apart(row, product), product.sha256))
-    refusals = {product.id: use.refusal(row, product) for product in nearest}
-    fitting = [product for product in nearest if refusals[product.id] is None]
-    taken = min(fitting, key=lambda product: use.level(row, product), default=None)
-    considered = []
+    nearest = sorted(
+        candidates,
+        key=lambda product: (_days_apart(row, product), product.sha256, product.id),
+    )
+    considered: list[tuple[Product, str]] = []
+    taken, place, best = None, 0, len(use.prefer) + 1
     for product in nearest:
-        if product is taken:
-            considered.append((product, f"taken (level {use.level(row, product)})"))
-            break
-        considered.append((product, refusals[product.id] or "a better match was further away"))
-    limit = len(considered) if taken else LISTED_WHEN_NOTHING_FITS
-    return Association(use, taken, tuple(considered[:limit]))
+        refusal = use.refusal(row, product)
+        considered.append((product, refusal or "a better match was further away"))
+        if refusal is None and (level := use.level(row, product)) < best:
+            taken, place, best = product, len(considered) - 1, level
+            if level == 0:  # what is further away cannot be better
+                break
+    if taken is None:
+        return Association(use, None, tuple(considered[:LISTED_WHEN_NOTHING_FITS]))
+    considered[place] = (taken, f"taken (level {best})")
+    return Association(use, taken, tuple(considered[: place + 1]))
 
 
 class Associator:
@@ -150,6 +155,11 @@ class Associator:
         For reading products.
     rows
         All rows that will be asked for.
+
+    Attributes
+    ----------
+    reach_days
+        The greatest distance in time at which a product was looked for so far.
     """
 
     def __init__(self, session: Session, rows: Sequence[Any]) -> None:
@@ -157,9 +167,11 @@ class Associator:
         times = [row.observed_at for row in rows]
         self._span = (min(times), max(times)) if times else None
         self._candidates: dict[tuple[str, float], list[Product]] = {}
+        self.reach_days = 0.0
 
     def find(self, row: Any, use: Use) -> Association:
         """Give the association of `row` under `use`."""
+        self.reach_days = max(self.reach_days, use.max_age_days)
         return choose(row, use, self._read(use))
 
     def _read(self, use: Use) -> list[Product]:

@@ -14,13 +14,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from include.corral.corral import Corral
-from include.corral.plan import derived_models
+from include.corral.wants import derived_models
 from include.corral.store import STAGING
 from models.alert import Alert, AlertStatus, Delivery
 from models.frame import Frame, Sighting
 from models.product import Product, ProductInput
 from models.session import database_now
-from models.work import Outcome, Unit, UnitRun, UnitStatus
+from models.work import Outcome, StepRun, Unit, UnitRun, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _files(session: Session, corral: Corral, *, deep: bool) -> Iterator[Violatio
 
 def _results_of_finished_attempts(session: Session) -> Iterator[Violation]:
     """I2: what can be seen was made by an attempt that is recorded as done."""
-    for model in derived_models():
+    for model in derived_models(session):
         query = select(model.id, UnitRun.outcome).join(UnitRun, model.unit_run_id == UnitRun.id)
         for row_id, outcome in session.execute(query.where(UnitRun.outcome != Outcome.DONE.value)):
             message = f"made by an attempt that is {outcome}"
@@ -104,7 +104,7 @@ def _results_of_finished_attempts(session: Session) -> Iterator[Violation]:
 
 def _one_result_per_unit(session: Session) -> Iterator[Violation]:
     """I10, I11: only the unit's last successful attempt has current results."""
-    for model in derived_models():
+    for model in derived_models(session):
         runs = func.count(func.distinct(model.unit_run_id))
         query = select(model.unit_id).where(model.current).group_by(model.unit_id).having(runs > 1)
         for unit_id in session.scalars(query):
@@ -141,10 +141,13 @@ def _units_agree_with_attempts(session: Session) -> Iterator[Violation]:
 
 
 def _no_forgotten_claims(session: Session) -> Iterator[Violation]:
-    """I4, I17: a lease that is over by more than its length has been noticed."""
+    """I4, I17: a lease that is over for long has been noticed."""
     now = database_now(session.connection())
-    query = select(Unit.id, Unit.step, Unit.lease_until).where(
-        Unit.status == UnitStatus.CLAIMED.value, Unit.lease_until < now - timedelta(hours=1)
+    query = select(Unit.id, Unit.step, StepRun.lease_until).join(
+        StepRun, Unit.step_run_id == StepRun.id
+    )
+    query = query.where(
+        Unit.is_(UnitStatus.CLAIMED), StepRun.lease_until < now - timedelta(hours=1)
     )
     for unit_id, step, lease_until in session.execute(query):
         message = f"of {step}, held by nobody since {lease_until:%Y-%m-%d %H:%M} UTC"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
-from include.corral.ledger import OpenRun, release_dead
+from include.corral.errors import FailureClass
+from include.corral.ledger import OpenRun, release_dead, show_life
+from include.corral.wants import portions
 from models.session import database_now
 from models.work import Unit, UnitStatus
 
@@ -30,17 +32,12 @@ class Claim:
     fence: int
 
 
-def _is(status: UnitStatus) -> Any:
-    # Literal, not a parameter: only then can the database use the index of that status.
-    return Unit.status == literal(status.value, literal_execute=True)
-
-
 def claim(
     corral: Corral, run: OpenRun, limit: int, *, keys: Sequence[str] | None = None
 ) -> list[Claim]:
     """Take up to `limit` open units in one short transaction; nobody else gets them.
 
-    A unit that has already taken a process down with it is taken alone.
+    A unit that may have taken a process down with it is taken alone, after all others.
 
     Parameters
     ----------
@@ -56,48 +53,62 @@ def claim(
     list of Claim
         Empty when nothing is open.
     """
-    for lost, most in ((Unit.lost == 0, limit), (Unit.lost > 0, 1)):
-        claims = _claim(corral, run, most, [lost, *([Unit.key.in_(keys)] if keys else [])])
-        if claims:
-            return claims
-    return []
-
-
-def _claim(corral: Corral, run: OpenRun, limit: int, extra: list[Any]) -> list[Claim]:
-    due = select(Unit.id).where(Unit.step == run.step, _is(UnitStatus.OPEN), *extra)
-    if run.partition is not None:
-        due = due.where(Unit.partition == run.partition)
-    due = due.order_by(Unit.partition, Unit.id).limit(limit)
+    is_open = _of(run, UnitStatus.OPEN)
+    if keys:
+        is_open.append(Unit.key.in_(keys))
     with corral.read() as session:  # a look costs no write lock
-        if session.execute(due.limit(1)).first() is None:
+        if session.execute(select(Unit.id).where(*is_open).limit(1)).first() is None:
             return []
+    by_place = (Unit.partition, Unit.id)
     with corral.write() as session:
-        connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            due = due.with_for_update(skip_locked=True)
-        now = database_now(connection)
-        taken = connection.execute(
-            update(Unit)
-            .where(Unit.id.in_(due.scalar_subquery()))
-            .values(
-                status=UnitStatus.CLAIMED,
-                fence=Unit.fence + 1,
-                step_run_id=run.id,
-                claimed_at=now,
-                lease_until=now + timedelta(seconds=corral.settings.lease_s),
-            )
-            .returning(
-                Unit.id, Unit.key, Unit.partition, Unit.fingerprint, Unit.row_ids, Unit.fence
-            )
-        ).all()
-    return sorted((Claim(*row) for row in taken), key=lambda claim: claim.unit_id)
+        taken = _take(session, run, select(Unit.id).where(*is_open, Unit.lost == 0), by_place, limit)
+        if not taken:
+            order = (Unit.lost, *by_place)
+            taken = _take(session, run, select(Unit.id).where(*is_open), order, 1)
+        show_life(session, run, corral.settings.lease_s)
+    return sorted(taken, key=lambda claim: claim.unit_id)
+
+
+def _of(run: OpenRun, status: UnitStatus) -> list[Any]:
+    """Conditions for the units of the trigger's step and partition that have `status`."""
+    here = [] if run.partition is None else [Unit.partition == run.partition]
+    return [Unit.step == run.step, Unit.is_(status), *here]
+
+
+def _take(
+    session: Session, run: OpenRun, query: Any, order: Sequence[Any], limit: int
+) -> list[Claim]:
+    connection = session.connection()
+    query = query.order_by(*order).limit(limit)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    # A common table expression is evaluated once; a subquery might lock more than `limit`.
+    due = query.cte("due")
+    rows = connection.execute(
+        update(Unit)
+        .where(Unit.id.in_(select(due.c.id)))
+        .values(
+            status=UnitStatus.CLAIMED,
+            fence=Unit.fence + 1,
+            step_run_id=run.id,
+            claimed_at=database_now(connection),
+        )
+        .returning(Unit.id, Unit.key, Unit.partition, Unit.fingerprint, Unit.row_ids, Unit.fence)
+    )
+    return [Claim(*row) for row in rows]
+
+
+def release(corral: Corral, run: OpenRun, claims: Sequence[Claim]) -> None:
+    """Give units back that were claimed and not begun."""
+    with corral.write() as session:
+        for some in portions(sorted(claim.unit_id for claim in claims)):
+            held = [Unit.id.in_(some), Unit.step_run_id == run.id, Unit.is_(UnitStatus.CLAIMED)]
+            session.execute(update(Unit).where(*held).values(status=UnitStatus.OPEN))
 
 
 def count(corral: Corral, run: OpenRun, status: UnitStatus) -> int:
     """Count the units of the trigger's step and partition that have `status`."""
-    query = select(func.count()).select_from(Unit).where(Unit.step == run.step, _is(status))
-    if run.partition is not None:
-        query = query.where(Unit.partition == run.partition)
+    query = select(func.count()).select_from(Unit).where(*_of(run, status))
     with corral.read() as session:
         return session.scalar(query) or 0
 
@@ -116,26 +127,25 @@ def reopen_failed(corral: Corral, run: OpenRun, *, every_class: bool) -> int:
     int
         How many.
     """
-    failed = [Unit.step == run.step, _is(UnitStatus.FAILED)]
-    if run.partition is not None:
-        failed.append(Unit.partition == run.partition)
+    failed = _of(run, UnitStatus.FAILED)
     if not every_class:
-        failed.append(Unit.failure_class == "retry")
+        failed.append(Unit.failure_class == FailureClass.RETRY)
     with corral.read() as session:
-        ids = list(session.scalars(select(Unit.id).where(*failed)))
-    if not ids:
-        return 0
+        if session.execute(select(Unit.id).where(*failed).limit(1)).first() is None:
+            return 0
     with corral.write() as session:
-        session.execute(
-            update(Unit)
-            .where(Unit.id.in_(ids), _is(UnitStatus.FAILED))
-            .values(status=UnitStatus.OPEN, failure_class=None, lost=0)
-        )
+        again = select(Unit.id).where(*failed).order_by(Unit.id)
+        if session.get_bind().dialect.name == "postgresql":
+            again = again.with_for_update(skip_locked=True)
+        ids = list(session.scalars(again))
+        for some in portions(ids):
+            values = {"status": UnitStatus.OPEN, "failure_class": None, "lost": 0}
+            session.execute(update(Unit).where(Unit.id.in_(some)).values(values))
     return len(ids)
 
 
 class LeaseKeeper:
-    """Renews the leases of a trigger while it works, in a thread of its own.
+    """Renews the lease of a trigger while it works, in a thread of its own.
 
     Parameters
     ----------
@@ -166,15 +176,9 @@ class LeaseKeeper:
         lease_s = self._corral.settings.lease_s
         while not self._stop.wait(lease_s / 3):
             try:
-                renew(self._corral, self._run)
+                with self._corral.write() as session:
+                    show_life(session, self._run, lease_s)
             except SQLAlchemyError:
                 # The lease lasts for two more tries; if they fail too, the fence decides.
                 continue
 
-
-def renew(corral: Corral, run: OpenRun) -> None:
-    """Let every unit that the trigger holds be held for a full lease from now."""
-    with corral.write() as session:
-        until = database_now(session.connection()) + timedelta(seconds=corral.settings.lease_s)
-        held = [Unit.step == run.step, _is(UnitStatus.CLAIMED), Unit.step_run_id == run.id]
-        session.execute(update(Unit).where(*held).values(lease_until=until))

@@ -2,57 +2,40 @@
 
 The row is the commit point. Files are on disk under their final names before; who may commit is
 decided by the fence, not by time. A transaction may hold the results of many units, to share the
-cost of the fsync: when it fails, it falls apart into one transaction per unit, so that none can
-take another with it.
+cost of the fsync: when it is refused, it falls apart into halves, down to the one that is refused
+alone, so that none can take another with it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import insert, inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
-from include.corral.claims import Claim
 from include.corral.corral import Corral
-from include.corral.errors import FailureClass, Retryable, classify, is_database_trouble
-from include.corral.plan import derived_models
+from include.corral.errors import FailureClass, Retryable, is_database_trouble
+from include.corral.outbox import enqueue_row
+from include.corral.result import Result
+from include.corral.supersede import supersede
+from models.alert import Alert
 from models.base import Base
-from models.product import Derived, Product
+from models.product import Derived
 from models.session import database_now, first_line
 from models.work import Outcome, Unit, UnitRun, UnitStatus
 
 # Seconds between tries to commit while the database is in trouble: half a minute in all.
 BACK_OFF_S = (0.1, 0.4, 1.5, 5.0, 20.0)
 
-
-@dataclass(slots=True)
-class Result:
-    """What came of one attempt, before it is committed."""
-
-    claim: Claim
-    seconds: float
-    fingerprint: str
-    rows: list[Base] = field(default_factory=list)
-    associations: list[Any] | None = None
-    failure_class: FailureClass | None = None
-    message: str | None = None
-    error: BaseException | None = None
-
-    def fail(self, error: BaseException, failure_class: FailureClass) -> None:
-        """Make it a failure: nothing of it will be seen."""
-        self.rows = []
-        self.error = error
-        self.failure_class = failure_class
-        text = first_line(error, 2000)
-        self.message = f"{type(error).__name__}: {text}"
+Classify = Callable[[BaseException], FailureClass]
 
 
-def commit(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[int]:
+def commit(
+    corral: Corral, step_run_id: int, results: Sequence[Result], classify: Classify
+) -> set[int]:
     """Make results visible, failures included, and tell which units were lost to another.
 
     Parameters
@@ -60,7 +43,9 @@ def commit(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[i
     corral, step_run_id
         The installation and the trigger.
     results
-        Of units claimed by it. A result that the database refuses is turned into a failure.
+        Of units claimed by it. One that the database refuses is turned into a failure.
+    classify
+        Says of which class that failure is.
 
     Returns
     -------
@@ -74,73 +59,64 @@ def commit(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[i
     """
     try:
         return _commit_patiently(corral, step_run_id, results)
-    except SQLAlchemyError as error:
+    except Exception as error:
         if is_database_trouble(error):
             raise Retryable(
                 f"database out of reach, {len(results)} result(s) not committed: "
                 f"{first_line(error)}. They are done again at the next trigger."
             ) from error
-        if len(results) == 1:
+        if len(results) == 1 and results[0].failure_class is None:
             results[0].fail(error, classify(error))
-            return _commit_patiently(corral, step_run_id, results)
-    lost: set[int] = set()
-    for result in results:
-        lost |= commit(corral, step_run_id, [result])
-    return lost
+        elif len(results) == 1:
+            raise
+    half = (len(results) + 1) // 2
+    parts = [results[:half], results[half:]]
+    return {lost for part in parts if part for lost in commit(corral, step_run_id, part, classify)}
 
 
 def _commit_patiently(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[int]:
-    for pause_s in (*BACK_OFF_S, None):
+    for turn, pause_s in enumerate((*BACK_OFF_S, None)):
         try:
-            return _commit_once(corral, step_run_id, results)
+            return _commit_once(corral, step_run_id, results, again=turn > 0)
         except SQLAlchemyError as error:
             if not is_database_trouble(error) or pause_s is None:
                 raise
             time.sleep(pause_s)
-            # The connection may have gone after COMMIT was sent: what stands is what counts.
-            if _already_committed(corral, results):
-                return set()
     raise AssertionError("unreachable")
 
 
-def _already_committed(corral: Corral, results: Sequence[Result]) -> bool:
-    claim = results[0].claim
-    mine = (UnitRun.unit_id == claim.unit_id, UnitRun.fence == claim.fence)
-    try:
-        with corral.read() as session:
-            return session.scalar(select(UnitRun.id).where(*mine)) is not None
-    except SQLAlchemyError:
-        return False
-
-
-def _commit_once(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[int]:
-    added: list[Any] = []
+def _commit_once(
+    corral: Corral, step_run_id: int, results: Sequence[Result], *, again: bool
+) -> set[int]:
+    added: dict[Base, Any] = {}
     try:
         with corral.write() as session:
             owned = _owned(session, results)
+            # The connection may have gone after COMMIT was sent: what stands is what counts.
+            if again and (stands := _outcomes(session, step_run_id, results)):
+                return {unit for unit, end in stands.items() if end == Outcome.SUPERSEDED}
+            mine = [result for result in results if result.claim.unit_id in owned]
             run_ids = _record(session, step_run_id, results, owned)
-            rows = [
-                row
-                for result, run_id in zip(results, run_ids, strict=True)
-                if result.claim.unit_id in owned
-                for row in _mark(result, run_id)
-            ]
+            rows, alerts = _rows(mine, run_ids)
             session.add_all(rows)
-            added = list(session.new)
+            added = {row: _identity(row) for row in session.new}
             session.flush()
-            _supersede(session, [r for r in results if r.claim.unit_id in owned], run_ids)
-            _settle(session, [r for r in results if r.claim.unit_id in owned])
-            return {r.claim.unit_id for r in results} - owned
+            known = [alert for alert in alerts if enqueue_row(session, alert) is None]
+            supersede(session, mine, run_ids.values())
+            _settle(session, mine)
     except BaseException:
-        for row in added:
-            _forget_identity(row)
+        for row, identity in added.items():
+            _forget_identity(row, identity)
         raise
+    for result in mine:
+        result.rows = [row for row in result.rows if row not in known]
+    return {result.claim.unit_id for result in results} - owned
 
 
 def _owned(session: Session, results: Sequence[Result]) -> set[int]:
     """Ids of the units that are still ours, locked until the transaction ends."""
     query = select(Unit.id, Unit.fence).where(
-        Unit.id.in_([r.claim.unit_id for r in results]), Unit.status == UnitStatus.CLAIMED
+        Unit.id.in_([r.claim.unit_id for r in results]), Unit.is_(UnitStatus.CLAIMED)
     )
     if session.get_bind().dialect.name == "postgresql":
         query = query.order_by(Unit.id).with_for_update()
@@ -148,10 +124,21 @@ def _owned(session: Session, results: Sequence[Result]) -> set[int]:
     return {r.claim.unit_id for r in results if fences.get(r.claim.unit_id) == r.claim.fence}
 
 
+def _outcomes(session: Session, step_run_id: int, results: Sequence[Result]) -> dict[int, str]:
+    """How those of these attempts ended that are on record as ended by ourselves."""
+    fences = {result.claim.unit_id: result.claim.fence for result in results}
+    query = select(UnitRun.unit_id, UnitRun.fence, UnitRun.outcome).where(
+        UnitRun.unit_id.in_(fences),
+        UnitRun.step_run_id == step_run_id,
+        UnitRun.outcome != Outcome.LOST,
+    )
+    return {row.unit_id: row.outcome for row in session.execute(query) if row.fence == fences[row.unit_id]}
+
+
 def _record(
     session: Session, step_run_id: int, results: Sequence[Result], owned: set[int]
-) -> list[int]:
-    """Write the attempts, in the order of `results`."""
+) -> dict[int, int]:
+    """Write the attempts, and give their ids by unit."""
     now = database_now(session.connection())
     values = [
         {
@@ -168,8 +155,8 @@ def _record(
         }
         for result in results
     ]
-    statement = insert(UnitRun).returning(UnitRun.id, sort_by_parameter_order=True)
-    return list(session.scalars(statement, values))
+    statement = insert(UnitRun).returning(UnitRun.unit_id, UnitRun.id)
+    return {unit_id: run_id for unit_id, run_id in session.execute(statement, values)}
 
 
 def _outcome(result: Result, owned: set[int]) -> Outcome:
@@ -178,42 +165,20 @@ def _outcome(result: Result, owned: set[int]) -> Outcome:
     return Outcome.FAILED if result.failure_class else Outcome.DONE
 
 
-def _mark(result: Result, run_id: int) -> list[Base]:
-    for row in result.rows:
-        if isinstance(row, Derived):
-            row.unit_id, row.unit_run_id = result.claim.unit_id, run_id
-    return result.rows
-
-
-def _supersede(session: Session, results: Sequence[Result], run_ids: Sequence[int]) -> None:
-    """Take currency from what earlier attempts at these units had made."""
-    # The first claim of a unit has nothing to supersede.
-    again = [r.claim.unit_id for r in results if r.claim.fence > 1 and not r.failure_class]
-    if not again:
-        return
-    for model in derived_models():
-        old = model.__table__.c
-        stale = (old.unit_id.in_(again), old.current, old.unit_run_id.not_in(run_ids))
-        if model is Product:
-            _name_successors(session, stale, run_ids)
-        session.execute(
-            update(model)
-            .where(*stale)
-            .values(current=False)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _name_successors(session: Session, stale: Sequence[Any], run_ids: Sequence[int]) -> None:
-    table: Any = Product.__table__
-    new = select(table.c.unit_id, table.c.kind, table.c.id).where(table.c.unit_run_id.in_(run_ids))
-    successors = {(row.unit_id, row.kind): row.id for row in session.execute(new)}
-    for row in session.execute(select(table.c.id, table.c.unit_id, table.c.kind).where(*stale)):
-        session.execute(
-            update(table)
-            .where(table.c.id == row.id)
-            .values(superseded_by_id=successors.get((row.unit_id, row.kind)))
-        )
+def _rows(results: Sequence[Result], run_ids: dict[int, int]) -> tuple[list[Base], list[Alert]]:
+    """Give the rows to be added, each knowing its attempt, and the messages for the outbox."""
+    rows: list[Base] = []
+    alerts: list[Alert] = []
+    for result in results:
+        unit_id = result.claim.unit_id
+        for row in result.rows:
+            if isinstance(row, Alert):
+                alerts.append(row)
+                continue
+            if isinstance(row, Derived):
+                row.unit_id, row.unit_run_id = unit_id, run_ids[unit_id]
+            rows.append(row)
+    return rows, alerts
 
 
 def _settle(session: Session, results: Sequence[Result]) -> None:
@@ -225,12 +190,7 @@ def _settle(session: Session, results: Sequence[Result]) -> None:
         moved = None if result.fingerprint == result.claim.fingerprint else result.fingerprint
         states.setdefault((status, result.failure_class, moved), []).append(result.claim.unit_id)
     for (status, failure_class, moved), ids in states.items():
-        values: dict[str, Any] = {
-            "status": status,
-            "failure_class": failure_class,
-            "lease_until": None,
-            "lost": 0,
-        }
+        values: dict[str, Any] = {"status": status, "failure_class": failure_class, "lost": 0}
         if moved is not None:
             values["fingerprint"] = moved
         session.execute(
@@ -241,10 +201,14 @@ def _settle(session: Session, results: Sequence[Result]) -> None:
         )
 
 
-def _forget_identity(row: Any) -> None:
+def _identity(row: Base) -> Any:
+    return getattr(row, "id", None)
+
+
+def _forget_identity(row: Base, identity: Any) -> None:
     """Make `row` as it was before it was added to the transaction that failed."""
     if inspect(row).persistent or inspect(row).detached:
         return
     make_transient(row)
     if "id" in inspect(row).mapper.columns:
-        row.id = None
+        row.id = identity  # type: ignore[attr-defined]

@@ -15,10 +15,16 @@ CorralError
 from __future__ import annotations
 
 import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models.session import DatabaseError, first_line
 
 if TYPE_CHECKING:
     from include.corral.report import Report
@@ -97,7 +103,18 @@ class PermanentlyFailed(Permanent):
         self.report = report
 
 
-_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+# A person must mend these: no time heals a path that leads through a file, or is too long.
+_CONFIGURATION = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
 
 
 def classify(error: BaseException) -> FailureClass:
@@ -118,19 +135,36 @@ def classify(error: BaseException) -> FailureClass:
     if isinstance(error, FileNotFoundError):
         return FailureClass.UPSTREAM_MISSING
     if isinstance(error, OSError):
-        permission = error.errno in _PERMISSION
-        return FailureClass.CONFIGURATION if permission else FailureClass.RETRY
+        mendable = error.errno in _CONFIGURATION
+        return FailureClass.CONFIGURATION if mendable else FailureClass.RETRY
     if isinstance(error, MemoryError) or is_database_trouble(error):
         return FailureClass.RETRY
     return FailureClass.BUG
 
 
-# SQLSTATE classes: connection, transaction rollback, resources, operator intervention.
-_TRANSIENT_SQLSTATES = ("08", "40", "53", "57")
+# SQLSTATE classes: connection, transaction rollback, resources, operator intervention, I/O;
+# a lock not to be had, a server that only reads (a standby).
+_TRANSIENT_SQLSTATES = ("08", "40", "53", "57", "58", "55P03", "25006")
+# SQLite has one class of error for all; the rest of it means that what was asked is wrong.
+_TRANSIENT_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
 
 
 def is_database_trouble(error: BaseException) -> bool:
     """Tell whether `error` is the database's state of the moment, not what it was asked."""
+    if isinstance(error, PoolTimeout):
+        return True
     if not isinstance(error, DBAPIError):
         return False
     if error.connection_invalidated:
@@ -138,4 +172,38 @@ def is_database_trouble(error: BaseException) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
         return str(state).startswith(_TRANSIENT_SQLSTATES)
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _TRANSIENT_SQLITE  # above are details of the same
     return isinstance(error, OperationalError)
+
+
+def is_refused_write(error: BaseException) -> bool:
+    """Tell whether somebody tried to write through a session that is for reading."""
+    orig = getattr(error, "orig", None)
+    code = getattr(orig, "sqlite_errorcode", None) or 0
+    return getattr(orig, "sqlstate", None) == "25006" or code & 0xFF == sqlite3.SQLITE_READONLY
+
+
+@contextmanager
+def database_errors(doing: str) -> Iterator[None]:
+    """Turn what the database says into what follows from it.
+
+    Raises
+    ------
+    Retryable
+        If it is out of reach, full or busy.
+    ConfigurationError
+        If it cannot be used as it is set up.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        raise ConfigurationError(str(error)) from error
+    except SQLAlchemyError as error:
+        if not is_database_trouble(error):
+            raise
+        raise Retryable(
+            f"{doing}: the database is in trouble ({first_line(error)}). What was committed "
+            "stands; the rest is done at the next trigger."
+        ) from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session, joinedload
 
 from include.corral.corral import Corral
+from include.corral.errors import FailureClass
 from include.corral.processor import Processor
 from include.corral.report import Report
 from include.corral.trigger import Trigger, process_key, software_versions, this_process
@@ -40,6 +42,7 @@ def open_run(
         From here on a StepRun row says that something began, even if the machine stops now.
     """
     with corral.write() as session:
+        now = database_now(session.connection())
         row = StepRun(
             step=processor.name,
             version=processor.version,
@@ -51,7 +54,8 @@ def open_run(
             map_index=trigger.map_index,
             try_number=trigger.try_number,
             software=software_versions(),
-            started_at=database_now(session.connection()),
+            started_at=now,
+            lease_until=now + timedelta(seconds=corral.settings.lease_s),
             **this_process(),
         )
         session.add(row)
@@ -78,15 +82,22 @@ def close_run(corral: Corral, run: OpenRun, report: Report, error: BaseException
             )
         )
         # What this trigger still holds (an interrupt, a database that went away) is free again.
-        free = [Unit.step_run_id == run.id, Unit.status == UnitStatus.CLAIMED]
-        session.execute(update(Unit).where(*free).values(status=UnitStatus.OPEN, lease_until=None))
+        held = [Unit.step == run.step, Unit.is_(UnitStatus.CLAIMED), Unit.step_run_id == run.id]
+        session.execute(update(Unit).where(*held).values(status=UnitStatus.OPEN))
+
+
+def show_life(session: Session, run: OpenRun, lease_s: float) -> None:
+    """Move the trigger's lease on: it is alive, and what it holds is held until then."""
+    until = database_now(session.connection()) + timedelta(seconds=lease_s)
+    alive = {"lease_until": until, "outcome": Outcome.RUNNING, "ended_at": None, "message": None}
+    session.execute(update(StepRun).where(StepRun.id == run.id).values(alive))
 
 
 def release_dead(session: Session, run: OpenRun) -> int:
-    """Give back the units held by triggers of this step that can no longer commit them.
+    """Close the triggers of this step that are dead, and give back the units they hold.
 
-    Those are: earlier tries of the same task, processes of this host that are gone, and holders
-    whose lease is over. Each such attempt becomes a UnitRun with outcome ``lost``. To be wrong
+    Dead are: earlier tries of the same task, processes of this host that are gone, and triggers
+    whose lease is over. Each attempt cut short becomes a UnitRun with outcome ``lost``. To be wrong
     about a death costs work done twice, never a result twice: the fence sees to that.
 
     Returns
@@ -94,55 +105,52 @@ def release_dead(session: Session, run: OpenRun) -> int:
     int
         How many units were given back.
     """
-    connection = session.connection()
-    now = database_now(connection)
-    claimed = select(Unit, StepRun).join(StepRun, Unit.step_run_id == StepRun.id)
-    claimed = claimed.where(Unit.step == run.step, Unit.status == UnitStatus.CLAIMED.value)
-    if connection.dialect.name == "postgresql":
-        claimed = claimed.with_for_update(of=Unit, skip_locked=True)
+    now = database_now(session.connection())
+    for run_id, reason in _dead_runs(session, run, now).items():
+        values = {"outcome": Outcome.LOST, "ended_at": now, "message": reason}
+        session.execute(update(StepRun).where(StepRun.id == run_id).values(values))
+    # A trigger that has ended holds nothing; one that was taken for dead and is not runs again
+    # as soon as it claims or shows life.
+    held = (
+        select(Unit, StepRun.message)
+        .join(StepRun, Unit.step_run_id == StepRun.id)
+        .where(Unit.step == run.step, Unit.is_(UnitStatus.CLAIMED), ~StepRun.is_running())
+        .order_by(Unit.id)
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        held = held.with_for_update(of=Unit, skip_locked=True)
+    units = session.execute(held).all()
+    for unit, reason in units:
+        _give_back(session, unit, reason or "its trigger has ended", now)
+    return len(units)
+
+
+def _dead_runs(session: Session, run: OpenRun, now: datetime) -> dict[int, str]:
+    """Triggers of the step that count as running and are dead, and how that is known."""
     here = this_process()["host"]
-    dead_runs = _dead_runs(connection, run, str(here))
-    released = 0
-    for unit, holder in session.execute(claimed):
-        if holder.id in dead_runs:
-            reason = f"its process ({holder.host}, pid {holder.pid}) ended without a word"
-        elif unit.lease_until is not None and unit.lease_until < now:
-            reason = f"no sign of life from {holder.host} before the lease ended"
-        else:
-            continue
-        _give_back(session, unit, reason)
-        released += 1
-    if dead_runs:
-        session.execute(
-            update(StepRun)
-            .where(StepRun.id.in_(dead_runs))
-            .values(outcome=Outcome.LOST, ended_at=now, message="ended without a word")
-        )
-    return released
-
-
-def _dead_runs(connection: Connection, run: OpenRun, here: str) -> set[int]:
-    trigger = run.trigger
-    running = and_(StepRun.step == run.step, StepRun.outcome == Outcome.RUNNING.value)
-    same_task = and_(
-        StepRun.dag_id == trigger.dag_id,
-        StepRun.run_id == trigger.run_id,
-        StepRun.task_id == trigger.task_id,
-        StepRun.map_index == trigger.map_index,
-        StepRun.try_number < trigger.try_number,
+    query = select(StepRun).where(
+        StepRun.step == run.step, StepRun.is_running(), StepRun.id != run.id
     )
-    columns = (StepRun.id, StepRun.host, StepRun.pid, StepRun.process_key, same_task)
-    rows = connection.execute(
-        select(*columns).where(running, StepRun.id != run.id, or_(StepRun.host == here, same_task))
+    dead = {}
+    for other in session.scalars(query):
+        gone = other.host == here and process_key(other.pid) != other.process_key
+        if gone or _is_earlier_try(other, run.trigger):
+            dead[other.id] = f"its process ({other.host}, pid {other.pid}) ended without a word"
+        elif other.lease_until < now:
+            dead[other.id] = f"no sign of life from {other.host} before the lease ended"
+    return dead
+
+
+def _is_earlier_try(other: StepRun, trigger: Trigger) -> bool:
+    """Tell whether `other` is of the same task: Airflow begins a try when the one before is over."""
+    same = all(
+        getattr(other, name) == getattr(trigger, name)
+        for name in ("dag_id", "run_id", "task_id", "map_index")
     )
-    return {
-        row_id
-        for row_id, host, pid, key, earlier_try in rows
-        if earlier_try or (host == here and process_key(pid) != key)
-    }
+    return same and trigger.dag_id is not None and other.try_number < trigger.try_number
 
 
-def _give_back(session: Session, unit: Unit, reason: str) -> None:
+def _give_back(session: Session, unit: Unit, reason: str, now: datetime) -> None:
     unit.lost += 1
     hopeless = unit.lost >= LOST_LIMIT
     message = f"{reason}, {unit.lost} time(s) on this unit"
@@ -155,14 +163,13 @@ def _give_back(session: Session, unit: Unit, reason: str) -> None:
             fence=unit.fence,
             fingerprint=unit.fingerprint,
             outcome=Outcome.LOST,
-            failure_class="bug" if hopeless else "retry",
+            failure_class=FailureClass.BUG if hopeless else FailureClass.RETRY,
             message=message,
-            ended_at=database_now(session.connection()),
+            ended_at=now,
         )
     )
     unit.status = UnitStatus.FAILED if hopeless else UnitStatus.OPEN
-    unit.failure_class = "bug" if hopeless else None
-    unit.lease_until = None
+    unit.failure_class = FailureClass.BUG if hopeless else None
 
 
 class Stopwatch:
@@ -178,14 +185,14 @@ class Stopwatch:
 
 
 def last_failures(session: Session, step: str, partition: str | None) -> list[UnitRun]:
-    """Give the last attempt of every unit that stands as failed."""
+    """Give the attempt by which each unit that stands as failed has failed, with its unit."""
     newest = (
         select(func.max(UnitRun.id))
         .join(Unit)
-        .where(Unit.step == step, Unit.status == UnitStatus.FAILED.value)
+        .where(Unit.step == step, Unit.is_(UnitStatus.FAILED), UnitRun.failure_class.is_not(None))
         .group_by(UnitRun.unit_id)
     )
     if partition is not None:
-        newest = newest.where(Unit.partition == partition)
-    query = select(UnitRun).where(UnitRun.id.in_(newest.scalar_subquery())).order_by(UnitRun.id)
-    return list(session.scalars(query))
+        newest = newest.where(Unit.partition.in_([partition, ""]))
+    query = select(UnitRun).where(UnitRun.id.in_(newest)).order_by(UnitRun.id)
+    return list(session.scalars(query.options(joinedload(UnitRun.unit))))

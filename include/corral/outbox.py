@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from include.corral.alert import one_line
 from models.alert import Alert, AlertStatus, Delivery
 from models.session import database_now
 
@@ -34,7 +34,8 @@ def enqueue(
     dedup_key
         Messages with equal keys are one.
     rule, subject, body, severity, partition, channels, context
-        Columns of the Alert row.
+        Columns of the Alert row. The text may come from headers: it is made harmless here, so that
+        no content can keep the database or the mail server from taking its own alarm.
 
     Returns
     -------
@@ -43,12 +44,12 @@ def enqueue(
     """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(Alert).values(
-        dedup_key=dedup_key[:200],
-        rule=rule,
+        dedup_key=_short(dedup_key, 200),
+        rule=_short(rule, 100),
         severity=severity,
         partition=partition,
         subject=one_line(subject),
-        body=body,
+        body=printable(body),
         context=dict(context or {}),
         channels=list(channels),
         status=AlertStatus.PENDING,
@@ -81,3 +82,22 @@ def record_delivery(
     delivered |= {channel} if error is None else set()
     if delivered >= set(alert.channels):
         alert.status = AlertStatus.SENT
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """Give `text` fit for a subject: one line, printable, short. Headers are not to be trusted."""
+    return "".join(char if char.isprintable() else " " for char in text)[:limit].strip()
+
+
+def printable(text: str) -> str:
+    """Give `text` with its lines, and without anything else that cannot be printed."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
+
+
+def _short(key: str, limit: int) -> str:
+    """Give `key`, or as much of it as fits with a hash of it all: other keys stay others."""
+    plain = printable(key)
+    if plain == key and len(key) <= limit:
+        return key
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{plain[: limit - 33]} {digest}"

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from include.corral.associate import Associator
-from include.corral.changes import subscribe
+from include.corral.changes import gone, of_kind, subscribe
 from include.corral.corral import Corral
 from include.corral.fingerprint import associations, fingerprint
-from include.corral.step import Step
-from models.base import Base
-from models.product import Derived, Product
-from models.site import Night
-from models.work import Due, Planned, Unit, UnitStatus
+from include.corral.grouping import groups_of
+from include.corral.step import Step, expression_of
+from include.corral.wants import Want, lock_planning, portions, write_members, write_wants
+from models.base import canonical_json
+from models.product import Product
+from models.work import Due, Planned
 
-CHUNK = 1000
-KEY_LENGTH = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A unit as it should be: what it is made from and the fingerprint of its result."""
-
-    key: str
-    partition: str
-    row_ids: list[int]
-    fingerprint: str
+# Rows looked at in one transaction; more where each brings its whole group with it.
+ROWS = 1000
+ROWS_OF_GROUPS = 10_000
 
 
 class Planner:
@@ -57,236 +60,173 @@ class Planner:
         self.partition = partition
         self.source = step.model.__tablename__
         self.void = 0
-        self._partitioned = hasattr(step.model, "in_partition")
+        self._model: Any = step.model
+        self._limit = ROWS_OF_GROUPS if step.group_by else ROWS
 
     def prepare(self) -> None:
         """Subscribe, and note every row of the partitions that must be looked at anew."""
-        tables = {self.source: self.step.model.__table__, "product": Product.__table__}
+        tables = {self.source: self._model.__table__, "product": Product.__table__}
         wanted = {(self.source, "")} | {("product", use.kind) for use in self.step.uses}
+        signature = mark_signature(self.step)
         with self.corral.write() as session:
-            subscribe(session.connection(), self.step.name, tables, wanted)  # type: ignore[arg-type]
+            lock_planning(session, self.step.name)
+            subscribe(session.connection(), self.step.name, tables, wanted)
             self._forget_marks_near_new_products(session)
-            for key in self._unmarked(session):
+            for key in self._unmarked(session, signature):
                 self._note_all_rows(session, key)
+                _mark(session, self.step.name, key, signature)
 
-    def plan(self) -> None:
-        """Turn what is noted into units, a thousand rows at a time."""
-        while self._nothing_noted() is False:
-            with self.corral.write() as session:
-                noted = self._take_noted(session)
-                if not noted:  # another worker has them
-                    return
-                wants, gone = self._look(session, noted)
-                write_wants(session, self.step.name, wants)
-                self.void += _withdraw(session, self.step.name, gone)
+    def plan(self) -> bool:
+        """Turn some of what is noted into units; True while there may be more."""
+        if not self._is_anything_noted():
+            return False
+        with self.corral.write() as session:
+            lock_planning(session, self.step.name)
+            ids = self._take_noted(session)
+            wants, touched = self._look(session, ids)
+            left = touched - {want.key for want in wants}
+            self.void += write_wants(session, self.step.name, wants, left)
+            if self.step.group_by:
+                write_members(session, self.step.name, wants)
+        return True
 
-    def _nothing_noted(self) -> bool:
+    def _noted(self) -> list[ColumnElement[bool]]:
+        """Conditions on Due: rows to be looked at, and rows that are no more."""
+        mine: ColumnElement[bool] = true()
+        if self.partition is not None:
+            # From the partition's rows to what is noted of them: other partitions may have much.
+            rows = select(self._model.id).where(self._model.in_partition(self.partition))
+            mine = Due.row_id.in_(rows)
+        of_step = Due.step == self.step.name
+        return [
+            and_(of_step, Due.source == self.source, mine),
+            and_(of_step, Due.source == gone(self.source)),
+        ]
+
+    def _is_anything_noted(self) -> bool:
         # Reading first keeps SQLite's write lock free while there is nothing to do.
         with self.corral.read() as session:
-            query = self._noted_query(select(Due.id)).limit(1)
-            return session.execute(query).first() is None
-
-    def _noted_query(self, query: Any) -> Any:
-        query = query.where(Due.step == self.step.name, Due.source == self.source)
-        if self.partition is not None and self._partitioned:
-            model: Any = self.step.model
-            query = query.join(model, model.id == Due.row_id)
-            query = query.where(model.in_partition(self.partition))
-        return query
+            queries = (select(Due.id).where(noted).limit(1) for noted in self._noted())
+            return any(session.execute(query).first() is not None for query in queries)
 
     def _take_noted(self, session: Session) -> set[int]:
-        query = self._noted_query(select(Due.id, Due.row_id)).order_by(Due.id).limit(CHUNK)
-        if session.get_bind().dialect.name == "postgresql":
-            query = query.with_for_update(of=Due, skip_locked=True)
-        rows = session.execute(query).all()
-        session.execute(delete(Due).where(Due.id.in_([row.id for row in rows])))
-        return {row.row_id for row in rows}
+        taken: dict[int, int] = {}
+        for noted in self._noted():
+            query = select(Due.id, Due.row_id).where(noted).limit(self._limit - len(taken))
+            taken |= {row.id: row.row_id for row in session.execute(query)}
+        for some in portions(taken):
+            session.execute(delete(Due).where(Due.id.in_(some)))
+        return set(taken.values())
 
     def _forget_marks_near_new_products(self, session: Session) -> None:
         """Let partitions in which a new or withdrawn product may be chosen be looked at anew."""
         if not self.step.uses:
             return
-        noted = and_(Due.step == self.step.name, Due.source == "product")
-        if self.source == "product":
-            noted = and_(
-                noted, Due.row_id.in_(select(Product.id).where(Product.kind.in_(self._kinds())))
+        sources = [of_kind("product", use.kind) for use in self.step.uses]
+        query = select(Due.id).where(Due.step == self.step.name, Due.source.in_(sources))
+        for some in portions(session.scalars(query).all()):
+            product_is_near = exists().where(
+                Due.id.in_(some),
+                Product.id == Due.row_id,
+                Product.observed_at.between(Planned.uses_from, Planned.uses_until),
             )
-        found = session.execute(
-            select(Due.id, Product.observed_at).join(Product, Product.id == Due.row_id).where(noted)
-        ).all()
-        if not found:
-            return
-        days = max(use.max_age_days for use in self.step.uses) + 1
-        times = [row.observed_at for row in found]
-        first = (min(times) - timedelta(days=days)).date().isoformat()
-        last = (max(times) + timedelta(days=days)).date().isoformat()
-        near = Planned.partition.between(first, last)
-        session.execute(delete(Planned).where(Planned.step == self.step.name, near))
-        if self.source != "product":
-            session.execute(delete(Due).where(Due.id.in_([row.id for row in found])))
-
-    def _kinds(self) -> list[str]:
-        return [use.kind for use in self.step.uses]
-
-    def _unmarked(self, session: Session) -> list[str]:
-        """Partitions without a mark of the step's present signature."""
-        if not self._partitioned:
-            known: Iterable[str] = [""]
-        elif self.partition is not None:
-            known = [self.partition]
-        else:
-            known = {day.isoformat() for day in session.scalars(select(Night.date).distinct())}
-        marks = select(Planned.partition).where(
-            Planned.step == self.step.name, Planned.signature == self.step.plan_signature
-        )
-        if self.partition is not None:
-            marks = marks.where(Planned.partition == self.partition)
-        return sorted(set(known) - set(session.scalars(marks)))
-
-    def _note_all_rows(self, session: Session, key: str) -> None:
-        model: Any = self.step.model
-        rows = select(literal(self.step.name), literal(self.source), model.id)
-        if key:
-            rows = rows.where(model.in_partition(key))
-        session.execute(insert(Due).from_select(["step", "source", "row_id"], rows))
-        mark = {"step": self.step.name, "partition": key, "signature": self.step.plan_signature}
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        session.execute(
-            dialect.insert(Planned)
-            .values(mark)
-            .on_conflict_do_update(
-                index_elements=["step", "partition"], set_={"signature": self.step.plan_signature}
-            )
-        )
-
-    def _look(self, session: Session, ids: set[int]) -> tuple[list[Want], set[str]]:
-        """Give the units that the rows `ids` belong to, and the keys of those that are no more."""
-        if self.step.group_by:
-            groups, touched = self._groups(session, ids)
-        else:
-            rows = session.scalars(self._rows().where(self.step.model.id.in_(ids)))  # type: ignore[attr-defined]
-            groups, touched = {str(row.id): [row] for row in rows}, {str(row_id) for row_id in ids}
-        associator = Associator(
-            session, [rows[0] for rows in groups.values()] if self.step.uses else []
-        )
-        wants = [
-            Want(
-                key=key,
-                partition=getattr(rows[0], "partition_key", ""),
-                row_ids=[row.id for row in rows],
-                fingerprint=fingerprint(self.step, rows, associations(self.step, rows, associator)),
-            )
-            for key, rows in groups.items()
-        ]
-        return wants, touched - groups.keys()
-
-    def _rows(self) -> Select[Any]:
-        model: Any = self.step.model
-        return select(model).where(*self.step.conditions).order_by(*self.step.ordering, model.id)
-
-    def _groups(self, session: Session, ids: set[int]) -> tuple[dict[str, list[Any]], set[str]]:
-        """All groups that the rows `ids` may have entered or left, with all their members."""
-        model: Any = self.step.model
-        touched = list(session.scalars(select(model).where(model.id.in_(ids))))
-        if self._partitioned:
-            partitions = sorted({row.partition_key for row in touched})
-            within = or_(*(model.in_partition(key) for key in partitions))
-            known = select(Unit.key).where(
-                Unit.step == self.step.name,
-                Unit.partition.in_(partitions),
-                Unit.status != UnitStatus.VOID.value,
-            )
-            keys = set(session.scalars(known))
-        else:
-            values = {tuple(_values(self.step, row)): row for row in touched}
-            within = or_(*(_same_group(self.step, row) for row in values.values()))
-            keys = {_group_key(self.step, row) for row in touched}
-        if not touched:
-            return {}, keys
-        members: dict[str, list[Any]] = {}
-        for row in session.scalars(self._rows().where(within)):
-            members.setdefault(_group_key(self.step, row), []).append(row)
-        return members, keys
-
-
-def _values(step: Step, row: Any) -> list[Any]:
-    return [getattr(row, column.key) for column in step.group_by]
-
-
-def _group_key(step: Step, row: Any) -> str:
-    pairs = zip(step.group_by, _values(step, row), strict=True)
-    key = ", ".join(f"{column.key}={value}" for column, value in pairs)
-    if len(key) <= KEY_LENGTH:
-        return key
-    return f"{key[: KEY_LENGTH - 33]} {hashlib.sha256(key.encode()).hexdigest()[:32]}"
-
-
-def _same_group(step: Step, row: Any) -> Any:
-    pairs = zip(step.group_by, _values(step, row), strict=True)
-    return and_(*(column.is_not_distinct_from(value) for column, value in pairs))
-
-
-def write_wants(session: Session, step: str, wants: Sequence[Want]) -> None:
-    """Open the units whose wanted fingerprint is not the one they have."""
-    query = select(Unit.id, Unit.key, Unit.status, Unit.fingerprint).where(
-        Unit.step == step, Unit.key.in_([want.key for want in wants])
-    )
-    if session.get_bind().dialect.name == "postgresql":
-        query = query.with_for_update()
-    has = {row.key: row for row in session.execute(query)}
-    fresh, changed = [], []
-    for want in wants:
-        row = has.get(want.key)
-        if row is None:
-            fresh.append(_unit(step, want))
-        elif row.fingerprint != want.fingerprint or row.status == UnitStatus.VOID:
-            # The fence goes up: whoever is working on the older input cannot commit it.
-            changed.append({**_unit(step, want), "id": row.id})
-    if fresh:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        session.connection().execute(dialect.insert(Unit).on_conflict_do_nothing(), fresh)
-    for values in changed:
-        unit_id = values.pop("id")
-        session.execute(
-            update(Unit)
-            .where(Unit.id == unit_id)
-            .values(**values, fence=Unit.fence + 1, lease_until=None, failure_class=None)
-        )
-
-
-def _unit(step: str, want: Want) -> dict[str, Any]:
-    return {
-        "step": step,
-        "key": want.key,
-        "partition": want.partition,
-        "row_ids": want.row_ids,
-        "fingerprint": want.fingerprint,
-        "status": UnitStatus.OPEN,
-        "lost": 0,
-    }
-
-
-def _withdraw(session: Session, step: str, keys: set[str]) -> int:
-    """Make units void, and what they made no longer current."""
-    if not keys:
-        return 0
-    query = select(Unit.id).where(
-        Unit.step == step, Unit.key.in_(keys), Unit.status != UnitStatus.VOID.value
-    )
-    ids = list(session.scalars(query))
-    if ids:
-        void = {"status": UnitStatus.VOID, "fence": Unit.fence + 1, "lease_until": None}
-        session.execute(update(Unit).where(Unit.id.in_(ids)).values(void))
-        for model in derived_models():
             session.execute(
-                update(model)
-                .where(model.unit_id.in_(ids), model.current)
-                .values(current=False)
+                delete(Planned)
+                .where(Planned.step == self.step.name, product_is_near)
                 .execution_options(synchronize_session=False)
             )
-    return len(ids)
+            session.execute(delete(Due).where(Due.id.in_(some)))
+
+    def _unmarked(self, session: Session, signature: str) -> list[str]:
+        """Partitions without a mark of the present signature; the empty one stands for all."""
+        if not self.step.is_partitioned():
+            known = {""}
+        elif self.partition is not None:
+            known = {self.partition}
+        else:
+            known = self._model.partitions(session)
+        marks = select(Planned.partition).where(
+            Planned.step == self.step.name, Planned.signature == signature
+        )
+        if len(known) == 1:
+            marks = marks.where(Planned.partition.in_(known))
+        return sorted(known - set(session.scalars(marks)))
+
+    def _note_all_rows(self, session: Session, key: str) -> None:
+        rows = select(literal(self.step.name), literal(self.source), self._model.id)
+        if key:
+            rows = rows.where(self._model.in_partition(key))
+        session.execute(insert(Due).from_select(["step", "source", "row_id"], rows))
+
+    def _look(self, session: Session, ids: set[int]) -> tuple[list[Want], set[str]]:
+        """Give the units that the rows `ids` are in now, and the keys of all they were in."""
+        query = self._rows()
+        if self.step.group_by:
+            groups, touched = groups_of(session, self.step, query, ids)
+        else:
+            rows = session.scalars(query.where(self._model.id.in_(ids)))
+            groups, touched = {str(row.id): [row] for row in rows}, {str(row_id) for row_id in ids}
+        return list(self._wants(session, groups)), touched
+
+    def _rows(self) -> Select[Any]:
+        query = select(self._model).where(*self.step.queue())
+        return query.order_by(*self.step.ordering, self._model.id)
+
+    def _wants(self, session: Session, groups: dict[str, list[Any]]) -> Iterator[Want]:
+        heads = [rows[0] for rows in groups.values()]
+        associator = Associator(session, heads if self.step.uses else [])
+        for key, rows in groups.items():
+            found = associations(self.step, rows, associator)
+            partition = rows[0].partition_key if self.step.is_partitioned() else ""
+            wanted = fingerprint(self.step, rows, found)
+            yield Want(key, partition, [row.id for row in rows], wanted)
+        if groups and self.step.uses:
+            self._widen_marks(session, heads, associator.reach_days)
+
+    def _widen_marks(self, session: Session, heads: Sequence[Any], reach_days: float) -> None:
+        """Let the marks say in which time products matter to their rows."""
+        times: dict[str, list[Any]] = {}
+        for head in heads:
+            key = head.partition_key if self.step.is_partitioned() else ""
+            times.setdefault(key, []).append(head.observed_at)
+        reach = timedelta(days=reach_days)
+        for key, moments in times.items():
+            first, last = min(moments) - reach, max(moments) + reach
+            for column, moment, is_wider in (
+                (Planned.uses_from, first, Planned.uses_from > first),
+                (Planned.uses_until, last, Planned.uses_until < last),
+            ):
+                session.execute(
+                    update(Planned)
+                    .where(Planned.step == self.step.name, Planned.partition == key)
+                    .where(or_(column.is_(None), is_wider))
+                    .values({column.key: moment})
+                    .execution_options(synchronize_session=False)
+                )
 
 
-def derived_models() -> list[Any]:
-    """Give all mapped classes whose rows are superseded by newer results of their unit."""
-    return [mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Derived)]
+def mark_signature(step: Step) -> str:
+    """Hash of all that decides which rows are looked at and what is wanted of them.
+
+    Conditions, grouping and the rules of association are no part of a result's fingerprint, as
+    they show in its inputs; but when they change, every row must be looked at anew.
+    """
+    queue = [_text(clause) for clause in (*step.queue(), *step.ordering, *step.group_by)]
+    uses = [repr(use) for use in step.uses]
+    text = canonical_json([step.plan_signature, step.model.__tablename__, queue, uses])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text(clause: Any) -> list[Any]:
+    compiled = expression_of(clause).compile()
+    return [str(compiled), sorted((name, repr(v)) for name, v in compiled.params.items())]
+
+
+def _mark(session: Session, step: str, key: str, signature: str) -> None:
+    values = {"signature": signature, "uses_from": None, "uses_until": None}
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(Planned)
+        .values(step=step, partition=key, **values)
+        .on_conflict_do_update(index_elements=["step", "partition"], set_=values)
+    )

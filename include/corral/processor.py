@@ -63,6 +63,10 @@ class Processor(ABC):
                 f"{self.name} has no parameter {', '.join(unknown)}; it has: {known}"
             )
         self.parameters = {**self.parameters, **parameters}
+        try:
+            canonical_json(self.parameters)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"parameters of {self.name}: {error}") from error
 
     @property
     def signature(self) -> str:
@@ -87,6 +91,11 @@ class Processor(ABC):
             New rows, yielded or returned: one, many, or none. They are written, with all that
             `run` made, in one transaction, or not at all.
         """
+
+    @classmethod
+    def is_partitioned(cls) -> bool:
+        """Tell whether a trigger can be for one partition; else it is for everything."""
+        return False
 
     @abstractmethod
     def work(self, corral: Corral, run: OpenRun) -> Work:

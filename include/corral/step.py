@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ColumnElement, inspect
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.visitors import iterate
 
 from include.corral.associate import Use
 from include.corral.errors import ConfigurationError
 from include.corral.processor import Processor
 from models.base import Base
+from models.product import Derived
 
 if TYPE_CHECKING:
     from include.corral.corral import Corral
@@ -28,11 +30,14 @@ class Step(Processor):
     model
         Table whose rows go in; one integer primary key, ``id``.
     conditions
-        What rows must satisfy, in columns of `model`: the conditions are the queue.
+        What rows must satisfy, in columns of `model`: the conditions are the queue. Where `model`
+        is made by steps, its superseded rows are never in it.
     ordering
-        In which order they are taken, and stand in a group.
+        In which order rows stand in a group. Among units there is none: workers share them.
     group_by
-        Columns of `model`: rows with equal values form one unit. Without, each row is one.
+        Columns of `model`: rows with equal values form one unit. Without, each row is one. With
+        the column of the partition among them, a unit lies in one partition; without it, units
+        cross partitions, and a trigger for one partition works on all.
     uses
         Products that results are made from beside the input, masters for example.
 
@@ -60,6 +65,21 @@ class Step(Processor):
                     f"{cls.name}: {cls.model.__name__} has primary key {keys}; a step's model "
                     "needs one integer primary key called id"
                 )
+            _refuse_columns_of_others(cls)
+
+    @classmethod
+    def is_partitioned(cls) -> bool:
+        """Tell whether every unit lies in one partition."""
+        column = getattr(cls.model, "partition_column", None)
+        return column is not None and (
+            not cls.group_by or column in {group.key for group in cls.group_by}
+        )
+
+    @classmethod
+    def queue(cls) -> tuple[Any, ...]:
+        """Give all conditions on the rows that go in."""
+        current = (cls.model.current,) if issubclass(cls.model, Derived) else ()
+        return (*cls.conditions, *current)
 
     @property
     def plan_signature(self) -> str:
@@ -86,3 +106,21 @@ class Step(Processor):
         from include.corral.work import StepWork
 
         return StepWork(corral, self, run)
+
+
+def _refuse_columns_of_others(step: type[Step]) -> None:
+    """Raise where a condition stands on another table, whose changes the step would not hear of."""
+    tables = {getattr(table, "name", None) for table in inspect(step.model).tables}
+    for clause in (*step.conditions, *step.group_by):
+        for element in iterate(expression_of(clause)):
+            table = getattr(element, "table", None)
+            if table is not None and table.name not in tables:
+                raise ConfigurationError(
+                    f"{step.name}: a condition names {element}; conditions and group_by must be "
+                    f"in columns of {step.model.__name__} alone, whose changes are listened to"
+                )
+
+
+def expression_of(clause: Any) -> Any:
+    """Give the SQL expression that a condition, or an attribute of a model, stands for."""
+    return clause.__clause_element__() if hasattr(clause, "__clause_element__") else clause

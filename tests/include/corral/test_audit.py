@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from include.corral.audit import audit, orphans
 from include.corral.corral import Corral
@@ -13,7 +13,7 @@ from include.corral.drain import drain
 from include.corral.settings import Settings
 from include.toritos.pipeline import TORITOS
 from include.toritos.simulator import NightPlan, simulate_night
-from models import Alert, Product, Unit
+from models import Alert, Product, StepRun, Unit
 
 NIGHT = date(2026, 11, 20)
 
@@ -83,8 +83,9 @@ def test_rows_that_contradict_each_other_are_found(night, statement, invariant) 
 def test_forgotten_claim_is_found(night) -> None:
     """A unit that nobody has held for long is stuck."""
     with night.write() as session:
-        unit = session.get(Unit, 1)
-        unit.status, unit.lease_until = "claimed", datetime.now(UTC) - timedelta(hours=2)
+        session.get(Unit, 1).status = "claimed"
+        long_ago = datetime.now(UTC) - timedelta(hours=2)
+        session.execute(update(StepRun).values(lease_until=long_ago))
     assert [violation.invariant for violation in audit(night)] == ["I17"]
 
 

@@ -1,0 +1,54 @@
+"""A newer result of a unit takes the place of the older one, which stays on record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from include.corral.result import Result
+from include.corral.wants import derived_models
+from models.product import Product
+
+
+def supersede(session: Session, results: Sequence[Result], run_ids: Collection[int]) -> None:
+    """Take currency from what earlier attempts at these units had made.
+
+    Parameters
+    ----------
+    session
+        The transaction in which the new results are committed.
+    results
+        Of units that are ours.
+    run_ids
+        Ids of the attempts that made them.
+    """
+    # The first claim of a unit has nothing to supersede.
+    again = [r.claim.unit_id for r in results if r.claim.fence > 1 and not r.failure_class]
+    if not again:
+        return
+    for model in derived_models(session):
+        old = model.__table__.c
+        stale = (old.unit_id.in_(again), old.current, old.unit_run_id.not_in(run_ids))
+        if model is Product:
+            _name_successors(session, stale, run_ids)
+        session.execute(
+            update(model)
+            .where(*stale)
+            .values(current=False)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _name_successors(session: Session, stale: Sequence[Any], run_ids: Collection[int]) -> None:
+    table: Any = Product.__table__
+    new = select(table.c.unit_id, table.c.kind, table.c.id).where(table.c.unit_run_id.in_(run_ids))
+    successors = {(row.unit_id, row.kind): row.id for row in session.execute(new)}
+    for row in session.execute(select(table.c.id, table.c.unit_id, table.c.kind).where(*stale)):
+        session.execute(
+            update(table)
+            .where(table.c.id == row.id)
+            .values(superseded_by_id=successors.get((row.unit_id, row.kind)))
+        )

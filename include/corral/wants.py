@@ -1,0 +1,181 @@
+"""Units as they are wanted, brought into agreement with units as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import bindparam, delete, func, insert, inspect, select, update
+from sqlalchemy.orm import Session
+
+from models.base import Base
+from models.product import Derived
+from models.work import Unit, UnitRow, UnitStatus
+
+T = TypeVar("T")
+
+# Values in one IN: SQLite takes 32,766 parameters, PostgreSQL 65,535.
+PARAMETERS = 10_000
+_LOCK = 0x636F7272
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A unit as it should be: what it is made from and the fingerprint of its result."""
+
+    key: str
+    partition: str
+    row_ids: list[int]
+    fingerprint: str
+
+
+def lock_planning(session: Session, step: str) -> None:
+    """Let nobody else plan `step` until the transaction ends; others go on working.
+
+    Two planners that have read the input at different moments would otherwise overwrite each
+    other's wants, the older one last. On SQLite whoever writes is alone.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(step))))
+
+
+def write_wants(
+    session: Session, step: str, wants: Sequence[Want], gone: Collection[str] = ()
+) -> int:
+    """Open the units whose wanted fingerprint is not the one they have, withdraw those `gone`.
+
+    Parameters
+    ----------
+    session
+        A writing session that has the planning lock of `step`.
+    step
+        Name of the step or loader.
+    wants
+        Units as they should be.
+    gone
+        Keys of units that should no longer be.
+
+    Returns
+    -------
+    int
+        How many were withdrawn.
+    """
+    units = _lock(session, step, [*(want.key for want in wants), *gone])
+    fresh: list[Want] = []
+    changed: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    for want in wants:
+        row = units.get(want.key)
+        if row is None:
+            fresh.append(want)
+        elif row.fingerprint != want.fingerprint or row.status == UnitStatus.VOID:
+            changed.append({"unit": row.id, **_values(step, want)})
+        elif row.row_ids != want.row_ids or row.partition != want.partition:
+            moved.append({"unit": row.id, "row_ids": want.row_ids, "partition": want.partition})
+    if fresh:
+        session.execute(insert(Unit), [_values(step, want) for want in fresh])
+    # The fence goes up: whoever is working on the older input cannot commit it.
+    _update(session, changed, fence=Unit.fence + 1, failure_class=None)
+    _update(session, moved)
+    stand = [units[key] for key in gone if key in units]
+    return _withdraw(session, [row.id for row in stand if row.status != UnitStatus.VOID])
+
+
+def _lock(session: Session, step: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Give the units with these keys, locked, always in one order: nobody waits in a circle."""
+    query = select(
+        Unit.id, Unit.key, Unit.status, Unit.fingerprint, Unit.partition, Unit.row_ids
+    ).order_by(Unit.id)
+    if session.get_bind().dialect.name == "postgresql":
+        query = query.with_for_update()
+    found: dict[str, Any] = {}
+    for some in portions(sorted(set(keys))):
+        rows = session.execute(query.where(Unit.step == step, Unit.key.in_(some)))
+        found |= {row.key: row for row in rows}
+    return found
+
+
+def _values(step: str, want: Want) -> dict[str, Any]:
+    return {
+        "step": step,
+        "key": want.key,
+        "partition": want.partition,
+        "row_ids": want.row_ids,
+        "fingerprint": want.fingerprint,
+        "status": UnitStatus.OPEN,
+        "lost": 0,
+    }
+
+
+def _update(session: Session, rows: list[dict[str, Any]], **others: Any) -> None:
+    if rows:
+        table: Any = Unit.__table__
+        statement = update(table).where(table.c.id == bindparam("unit")).values(others)
+        session.connection().execute(statement, rows)
+
+
+def write_members(session: Session, step: str, wants: Sequence[Want]) -> None:
+    """Remember which rows are in which unit of many, so that a row that goes is missed."""
+    wanted = {want.key: set(want.row_ids) for want in wants}
+    for some in portions(wanted):
+        keys = {
+            row.id: row.key
+            for row in session.execute(
+                select(Unit.id, Unit.key).where(Unit.step == step, Unit.key.in_(some))
+            )
+        }
+        has: dict[int, set[int]] = {unit_id: set() for unit_id in keys}
+        for row in session.execute(
+            select(UnitRow.unit_id, UnitRow.row_id).where(UnitRow.unit_id.in_(keys))
+        ):
+            has[row.unit_id].add(row.row_id)
+        for unit_id, row_ids in has.items():
+            _write_rows(session, unit_id, row_ids, wanted[keys[unit_id]])
+
+
+def _write_rows(session: Session, unit_id: int, has: set[int], wanted: set[int]) -> None:
+    for some in portions(has - wanted):
+        session.execute(
+            delete(UnitRow).where(UnitRow.unit_id == unit_id, UnitRow.row_id.in_(some))
+        )
+    if new := wanted - has:
+        session.execute(
+            insert(UnitRow), [{"unit_id": unit_id, "row_id": row_id} for row_id in sorted(new)]
+        )
+
+
+def _withdraw(session: Session, ids: list[int]) -> int:
+    """Make units void, and what they made no longer current."""
+    for some in portions(ids):
+        void = {"status": UnitStatus.VOID, "fence": Unit.fence + 1, "failure_class": None}
+        session.execute(update(Unit).where(Unit.id.in_(some)).values(void))
+        session.execute(delete(UnitRow).where(UnitRow.unit_id.in_(some)))
+        for model in derived_models(session):
+            session.execute(
+                update(model)
+                .where(model.unit_id.in_(some), model.current)
+                .values(current=False)
+                .execution_options(synchronize_session=False)
+            )
+    return len(ids)
+
+
+def derived_models(session: Session) -> list[Any]:
+    """Give the mapped classes whose rows are superseded by newer results of their unit.
+
+    Those of other pipelines, whose tables are not in this database, are left out.
+    """
+    tables = set(inspect(session.connection()).get_table_names())
+    classes = (mapper.class_ for mapper in Base.registry.mappers)
+    return [
+        model for model in classes if issubclass(model, Derived) and model.__tablename__ in tables
+    ]
+
+
+def portions(values: Iterable[T], size: int = PARAMETERS) -> Iterator[list[T]]:
+    """Give `values` in lists that fit into one statement."""
+    iterator = iter(values)
+    while some := list(islice(iterator, size)):
+        yield some
