@@ -27,6 +27,9 @@ COPY --chown=airflow:0 dags /opt/airflow/dags
 # An image that cannot import itself is not made.
 RUN python -c "import models, include.corral.corral, include.toritos, corral_ops"
 
+# No task pays for compiling.
+RUN python -m include.ccd.warmup
+
 # Airflow's components end in order on SIGTERM; the init of the image hands it on.
 STOPSIGNAL SIGTERM
 USER airflow

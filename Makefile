@@ -56,5 +56,5 @@ requirements: $(READY) ## resolve constraints.txt anew from the two requirements
 		--custom-compile-command "make requirements" requirements.txt requirements-dev.txt -o constraints.txt
 
 clean: stop ## remove what was made here: environment, demo, caches
-	rm -rf .venv .airflow .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* *.egg-info
+	rm -rf .venv .airflow .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage* *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

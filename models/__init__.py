@@ -1,16 +1,27 @@
 """What the pipeline remembers: rows, without science and without Airflow.
 
 Read ``site`` (who observes), ``frame`` (what came in), ``product`` (what was made), ``work``
-(what was done, by whom, how it ended), ``alert`` (who is told).
+(what was done, by whom, how it ended), ``alert`` (who is told), ``observation`` (what sweeps saw).
 """
 
 from models.alert import Alert, AlertStatus, Delivery
 from models.base import Base
 from models.frame import Frame, Rejection, Sighting
+from models.observation import Observation
 from models.product import Derived, Product, ProductInput, QualityCheck
 from models.setup import ObservingSetup
 from models.site import CCD, Campaign, Night, Observatory
-from models.work import Due, Outcome, Planned, StepRun, Subscription, Unit, UnitRun, UnitStatus
+from models.work import (
+    Due,
+    Outcome,
+    Planned,
+    StepRun,
+    Subscription,
+    Unit,
+    UnitRow,
+    UnitRun,
+    UnitStatus,
+)
 
 __all__ = [
     "CCD",
@@ -23,6 +34,7 @@ __all__ = [
     "Due",
     "Frame",
     "Night",
+    "Observation",
     "Observatory",
     "ObservingSetup",
     "Outcome",
@@ -35,6 +47,7 @@ __all__ = [
     "StepRun",
     "Subscription",
     "Unit",
+    "UnitRow",
     "UnitRun",
     "UnitStatus",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import MetaData, inspect
@@ -53,9 +54,11 @@ class Base(DeclarativeBase):
         return f"<{type(self).__name__} {key}>"
 
 
-def _column_keys(model: type[Base]) -> list[str]:
+@cache
+def _column_keys(model: type[Base]) -> tuple[str, ...]:
     """Names of the attributes of `model` that are columns, deferred ones left out."""
-    return [attribute.key for attribute in inspect(model).column_attrs if not attribute.deferred]
+    attributes = inspect(model).column_attrs
+    return tuple(attribute.key for attribute in attributes if not attribute.deferred)
 
 
 def canonical_json(value: Any) -> str:
@@ -76,7 +79,7 @@ def canonical_json(value: Any) -> str:
     TypeError
         If `value` holds something that has no stable text.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return _CANONICAL.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -87,3 +90,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{value!r} ({type(value).__name__}) has no canonical JSON")
+
+
+# Made once: the encoder costs more than what it encodes.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)

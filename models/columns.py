@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from sqlalchemy import JSON, DateTime, Dialect, String
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -36,10 +37,19 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class RelPath(TypeDecorator[str]):
-    """A POSIX path below a storage root: never absolute, never upward, no control bytes."""
+    """A POSIX path below a storage root: never absolute, never upward, never with a NUL.
+
+    Names of files are bytes: what is not UTF-8 is kept as `path_text` says. Paths stand in the
+    order of their bytes on every database, so that a range of names is one everywhere.
+    """
 
     impl = String(1024)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Give the type of the column."""
+        bytewise = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(String(1024, collation=bytewise))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Refuse a path that could leave its root."""
@@ -48,8 +58,39 @@ class RelPath(TypeDecorator[str]):
         path = PurePosixPath(value)
         if path.is_absolute() or ".." in path.parts or "\0" in value or value in {"", "."}:
             raise ValueError(f"path {value!r} is not below a storage root")
-        return value
+        return path_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Give the path as the operating system takes it."""
+        if value is None or "\\" not in value:
+            return value
+        return _ESCAPE.sub(_unescaped, value)
+
+
+_ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
+
+
+def path_text(path: str) -> str:
+    r"""Give a path as text that every database and every page takes.
+
+    Bytes that are not UTF-8 become ``\xNN``, and a backslash two: no two paths have one text.
+
+    Parameters
+    ----------
+    path
+        As ``os.fsdecode`` gives it.
+    """
+    if path.isascii() and "\\" not in path:
+        return path
+    escaped = path.replace("\\", "\\\\")
+    return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
+    return "\\" if code == "\\" else chr(0xDC00 + int(code[1:], 16))
 
 
 SHA256 = String(64)
-Json = JSON().with_variant(JSONB(), "postgresql")
+# None is NULL, not JSON's null, which no IS NULL finds.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

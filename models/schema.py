@@ -58,11 +58,12 @@ def ensure_schema(engine: Engine) -> None:
     DatabaseError
         If the database holds an older or newer schema: upgrading it is a person's decision.
     """
-    found, needed = current_revision(engine), head_revision()
-    if found == needed:
-        return
-    if found is None and not inspect(engine).has_table("step_run"):
+    needed = head_revision()
+    if current_revision(engine) is None and not inspect(engine).has_table("step_run"):
         upgrade(engine)
+    # Read again: another process may have made it between the two looks.
+    found = current_revision(engine)
+    if found == needed:
         return
     raise DatabaseError(
         f"database {masked(engine.url)} is at schema revision {found}, this code needs {needed}. "

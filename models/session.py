@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,9 @@ NETWORK_FILESYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ceph glusterfs fuse.glusterfs fuse.sshfs 9p lustre gpfs beegfs"
     " ncpfs ocfs2 fuse.s3fs davfs fuse.davfs2".split()
 )
+
+
+_JSON = json.JSONEncoder(allow_nan=False)
 
 
 class DatabaseError(Exception):
@@ -51,6 +55,7 @@ def make_engine(url: str | URL) -> Engine:
             url,
             pool_pre_ping=True,
             pool_size=2,
+            json_serializer=_to_json,
             connect_args={"connect_timeout": 10, "options": "-c timezone=utc"},
         )
     raise DatabaseError(f"database {backend!r} is not supported: use sqlite or postgresql")
@@ -63,6 +68,11 @@ def begin_write(engine: Engine) -> Engine:
     fail; one that has the lock from the start waits its turn. Without effect on PostgreSQL.
     """
     return engine.execution_options(corral_begin="IMMEDIATE")
+
+
+def begin_read(engine: Engine) -> Engine:
+    """Give the view of `engine` through which the database lets nobody write."""
+    return engine.execution_options(corral_begin="READ", postgresql_readonly=True)
 
 
 def database_now(connection: Connection) -> datetime:
@@ -87,7 +97,7 @@ def database_now(connection: Connection) -> datetime:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
-        path = Path(url.database).absolute()
+        path = Path(url.database).resolve()
         filesystem = filesystem_of(path)
         if filesystem in NETWORK_FILESYSTEMS:
             raise DatabaseError(
@@ -96,7 +106,9 @@ def _sqlite_engine(url: URL) -> Engine:
                 "PostgreSQL (CORRAL_DATABASE=postgresql://…)."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+    engine = create_engine(
+        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, json_serializer=_to_json
+    )
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
@@ -111,7 +123,14 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: ConnectionPoolEntry
 
 def _sqlite_begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get("corral_begin", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    # A connection of the pool keeps what the one before has set.
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(mode == 'READ')}")
+    connection.exec_driver_sql(f"BEGIN {'DEFERRED' if mode == 'READ' else mode}")
+
+
+def _to_json(value: Any) -> str:
+    """JSON as both databases take it; PostgreSQL has no NaN, and SQLite is not to differ."""
+    return _JSON.encode(value)
 
 
 def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
@@ -148,5 +167,9 @@ def masked(url: str | URL) -> str:
 def first_line(error: BaseException, limit: int = 300) -> str:
     """Give one printable line of `error`; database drivers add SQL, parameters and addresses."""
     cause: Any = getattr(error, "orig", None) or error
-    line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    try:
+        text = str(cause).strip()
+    except Exception as broken:  # noqa: BLE001 - an error that cannot speak is still an error
+        text = f"(its message cannot be read: {type(broken).__name__})"
+    line = text.splitlines()[0] if text else type(cause).__name__
     return "".join(char if char.isprintable() else "?" for char in line)[:limit]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Float, ForeignKey, String, select
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column, relationship
 
 from models.site import Night
 
@@ -26,6 +26,9 @@ SETUP_COLUMNS = (
 class ObservingSetup:
     """Columns that association matches on, and the night as partition.
 
+    A model of your own has other partitions, or none: it is partitioned when it has
+    ``partition_column``, ``partition_key``, ``in_partition`` and ``partitions`` as here.
+
     Attributes
     ----------
     binning
@@ -37,6 +40,8 @@ class ObservingSetup:
     observed_at
         Start of the exposure; of a product of many frames, the middle of their starts.
     """
+
+    partition_column: ClassVar[str] = "night_id"
 
     night_id: Mapped[int] = mapped_column(ForeignKey("night.id"))
     camera: Mapped[str] = mapped_column(String(100))
@@ -64,6 +69,11 @@ class ObservingSetup:
         """Condition that holds for the rows of night `key` (``YYYY-MM-DD``)."""
         nights = select(Night.id).where(Night.date == date.fromisoformat(key))
         return cls.night_id.in_(nights)
+
+    @classmethod
+    def partitions(cls, session: Session) -> set[str]:
+        """Give the keys of all partitions there are."""
+        return {day.isoformat() for day in session.scalars(select(Night.date).distinct())}
 
     def setup(self) -> dict[str, Any]:
         """Give the columns above by name, as a product made from this takes them over."""

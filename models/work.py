@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    literal,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -29,7 +31,7 @@ class UnitStatus(StrEnum):
     OPEN = "open"
     """Wants doing: no result with the wanted fingerprint exists. Older results may stand."""
     CLAIMED = "claimed"
-    """A worker holds it until ``lease_until``; nothing of this attempt can be seen by anyone."""
+    """A living trigger holds it; nothing of this attempt can be seen by anyone."""
     DONE = "done"
     """Its results, their files and the record of the attempt are committed."""
     FAILED = "failed"
@@ -48,13 +50,24 @@ class Outcome(StrEnum):
     FAILED = "failed"
     """An attempt: its failure class and message are on the row. A trigger: a unit failed."""
     LOST = "lost"
-    """The process ended without a word (killed, power cut); found later by another trigger."""
+    """The process gave no sign of life any more (killed, power cut); another trigger found out."""
     SUPERSEDED = "superseded"
     """The result was thrown away: the input changed, or another worker took the unit over."""
 
 
 class StepRun(Base):
-    """One trigger of a step, a loader or an alert: recorded whatever comes of it."""
+    """One trigger of a step, a loader or an alert: recorded whatever comes of it.
+
+    Attributes
+    ----------
+    partition
+        The one it was asked to work on; empty when it works on everything.
+    process_key
+        Names the process among all that ever run on the host.
+    lease_until
+        By the database's clock. While it runs the trigger moves it on; when it is past, the
+        trigger counts as dead and what it holds is free.
+    """
 
     __tablename__ = "step_run"
     __table_args__ = (
@@ -82,11 +95,17 @@ class StepRun(Base):
     process_key: Mapped[str] = mapped_column(String(64))
     software: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
+    lease_until: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(16), default=Outcome.RUNNING)
     done: Mapped[int] = mapped_column(Integer, default=0)
     failed: Mapped[int] = mapped_column(Integer, default=0)
     message: Mapped[str | None] = mapped_column(Text)
+
+    @classmethod
+    def is_running(cls) -> ColumnElement[bool]:
+        """Condition that holds for triggers without an end; it finds the index of these."""
+        return cls.outcome == literal(Outcome.RUNNING.value, literal_execute=True)
 
 
 class Unit(Base):
@@ -99,7 +118,9 @@ class Unit(Base):
     fingerprint
         Of the result that is wanted: sha256 of step, version, parameters and inputs.
     row_ids
-        The input rows.
+        The input rows, in their order.
+    step_run_id
+        The trigger that claimed it last.
     fence
         Counts claims. A worker may commit only while the fence is the one it was given.
     lost
@@ -134,8 +155,25 @@ class Unit(Base):
     lost: Mapped[int] = mapped_column(Integer, default=0)
     step_run_id: Mapped[int | None] = mapped_column(ForeignKey("step_run.id"))
     claimed_at: Mapped[datetime | None]
-    lease_until: Mapped[datetime | None]
     failure_class: Mapped[str | None] = mapped_column(String(32))
+
+    @classmethod
+    def is_(cls, status: UnitStatus) -> ColumnElement[bool]:
+        """Condition that holds for units of that status.
+
+        The status is part of the statement's text: only so does a database that plans before it
+        sees the parameters use the index of that status.
+        """
+        return cls.status == literal(status.value, literal_execute=True)
+
+
+class UnitRow(Base):
+    """A row is in a unit of many rows: by this the unit is found when the row has moved or gone."""
+
+    __tablename__ = "unit_row"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True)
+    row_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, index=True)
 
 
 class UnitRun(Base):
@@ -172,14 +210,21 @@ class Subscription(Base):
 
 
 class Due(Base):
-    """A row has changed and the step has not looked yet; written by triggers of the database."""
+    """A row has changed and the step has not looked yet; written by triggers of the database.
+
+    Attributes
+    ----------
+    source
+        The row's table; ``table=kind`` for those who listen to one kind; ``-table`` when the row
+        has been deleted.
+    """
 
     __tablename__ = "due"
-    __table_args__ = (Index("ix_due_step_source_id", "step", "source", "id"),)
+    __table_args__ = (Index("ix_due_step_source_row_id", "step", "source", "row_id"),)
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     step: Mapped[str] = mapped_column(String(100))
-    source: Mapped[str] = mapped_column(String(100))
+    source: Mapped[str] = mapped_column(String(200))
     row_id: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -187,6 +232,11 @@ class Planned(Base):
     """The step has looked at every row of the partition with this signature.
 
     A missing row, or another signature, makes the step look at the whole partition again.
+
+    Attributes
+    ----------
+    uses_from, uses_until
+        A product between these moments may be chosen for one of the rows.
     """
 
     __tablename__ = "planned"
@@ -194,3 +244,5 @@ class Planned(Base):
     step: Mapped[str] = mapped_column(String(100), primary_key=True)
     partition: Mapped[str] = mapped_column(String(64), primary_key=True)
     signature: Mapped[str] = mapped_column(SHA256)
+    uses_from: Mapped[datetime | None]
+    uses_until: Mapped[datetime | None]

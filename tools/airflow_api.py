@@ -57,6 +57,11 @@ class Task:
     try_number: int
     duration_s: float | None
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it has begun, or wants to again, and has not ended."""
+        return self.state in {"queued", "running", "up_for_retry", "deferred", "restarting"}
+
 
 class AirflowApi:
     """Login and the calls that tests and the demo need; a context manager closes the client."""
@@ -170,8 +175,7 @@ class AirflowApi:
         """Return the log of one try of a task, a line for each event."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
         answer = self.get(path, full_content=True, map_index=map_index)
-        rows = answer["content"]
-        return "\n".join(row if isinstance(row, str) else str(row["event"]) for row in rows)
+        return "\n".join(_log_line(row) for row in answer["content"])
 
     def wait_for_run(
         self,
@@ -212,10 +216,14 @@ class AirflowApi:
         return int(self.post("/backfills", body)["id"])
 
     def _describe(self, dag_id: str, run_id: str, state: str) -> str:
+        ahead = [run for run in self.runs(dag_id) if run.state == "running"]
+        if state == "queued" and ahead:
+            first = ahead[0]
+            return f"behind {first.run_id}: {self._describe(dag_id, first.run_id, first.state)}"
         tasks = self.tasks(dag_id, run_id)
         done = sum(task.state in {"success", "skipped"} for task in tasks)
-        busy = sorted({task.task_id for task in tasks if task.state == "running"})
-        doing = f" ({', '.join(busy)})" if busy else ""
+        under_way = sorted({f"{task.task_id} {task.state}" for task in tasks if task.unfinished})
+        doing = f" ({', '.join(under_way)})" if under_way else ""
         return f"{dag_id} {state}: {done} of {len(tasks)} tasks done{doing}"
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
@@ -251,6 +259,13 @@ def _refuse_errors(what: str, answer: httpx.Response) -> None:
     if answer.is_success:
         return
     raise ApiError(what, status=answer.status_code, detail=answer.text[:500])
+
+
+def _log_line(row: str | Mapping[str, Any]) -> str:
+    if isinstance(row, str):
+        return row
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in row.get("error_detail", ())]
+    return "\n".join((str(row["event"]), *errors))
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

@@ -24,9 +24,12 @@ from tools.progress import Progress, Stopwatch, print_progress
 from tools.stack import StackError
 from tools.supervisor import DEFAULT_HOME, start_detached, stop
 
+LOAD_DAG = "toritos_load"
 NIGHT_DAG = "toritos_night"
-DAGS = (NIGHT_DAG,)
+DAGS = (LOAD_DAG, "toritos_arrival", NIGHT_DAG)
 RUN_TIMEOUT_S = 900
+
+_INTERRUPTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def demo(home: Path, *, port: int) -> None:
@@ -44,7 +47,11 @@ def demo(home: Path, *, port: int) -> None:
             AirflowApi(url, username=USERNAME, password=password(home)) as api,
         ):
             reduce_night(api, night)
+        require_products(settings, night)
     except BaseException:
+        # A second Ctrl-C must not interrupt the ending, which is bounded in time.
+        for signum in _INTERRUPTS:
+            signal.signal(signum, signal.SIG_IGN)
         stop(home)
         raise
     print(f"\nNight {night}\n{summary(settings, night)}")
@@ -59,25 +66,33 @@ def simulate(settings: Settings, *, plan: NightPlan) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     Corral(settings).engine.dispose()  # the schema is in place before four tasks want it at once
     simulate_night(plan, folder, on_progress=sparse(lambda line: print_progress(f"  {line}")))
+    print_progress(f"  {sum(1 for _ in folder.iterdir())} files in {folder}")
     return night
 
 
-def reduce_night(api: AirflowApi, night: str) -> Run:
-    """Trigger the night's run and return it when it succeeded.
+def reduce_night(api: AirflowApi, night: str) -> None:
+    """Have the frames loaded and the night reduced; nothing is running any more afterwards.
 
     Raises
     ------
     StackError
-        The run failed; the logs of its failed tasks are in the message.
+        A run failed; the logs of its failed tasks are in the message.
     """
     api.wait_for_dags(*DAGS)
     for dag_id in DAGS:
         api.unpause(dag_id)
-    started = api.trigger(NIGHT_DAG, partition_key=night)
-    run = api.wait_for_run(NIGHT_DAG, started.run_id, timeout_s=RUN_TIMEOUT_S)
-    if run.state != "success":
-        raise StackError(f"{NIGHT_DAG} {run.run_id} {run.state}\n{failures(api, run)}")
-    return run
+    # The watcher of the inbox would ring too; a run by hand does not wait for its turn.
+    finish(api, api.trigger(LOAD_DAG))
+    finish(api, api.trigger(NIGHT_DAG, partition_key=night))
+    for run in [run for dag_id in DAGS for run in api.runs(dag_id)]:
+        finish(api, run)
+
+
+def finish(api: AirflowApi, run: Run) -> None:
+    """Wait for a run to succeed, or raise what its failed tasks say."""
+    ended = api.wait_for_run(run.dag_id, run.run_id, timeout_s=RUN_TIMEOUT_S)
+    if ended.state != "success":
+        raise StackError(f"{run.dag_id} {run.run_id} {ended.state}\n{failures(api, ended)}")
 
 
 def failures(api: AirflowApi, run: Run) -> str:
@@ -94,6 +109,20 @@ def failures(api: AirflowApi, run: Run) -> str:
         )
         parts.append(f"-- {task.task_id}\n" + "\n".join(log.splitlines()[-30:]))
     return "\n".join(parts)
+
+
+def require_products(settings: Settings, night: str) -> None:
+    """Refuse a night whose runs all succeeded because there was nothing that they could do.
+
+    Raises
+    ------
+    StackError
+        No product was made; what each step did is in the message.
+    """
+    with Corral(settings).read() as session:
+        made = session.scalar(sa.select(sa.func.count()).select_from(Product))
+    if not made:
+        raise StackError(f"no product was made of night {night}\n{summary(settings, night)}")
 
 
 def summary(settings: Settings, night: str) -> str:
@@ -134,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=DEFAULT_HOME)
     parser.add_argument("--port", type=int, default=8080, help="another is taken when it is in use")
     given = parser.parse_args(argv)
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in _INTERRUPTS:
         signal.signal(signum, signal.default_int_handler)
     try:
         demo(given.home.resolve(), port=given.port)

@@ -131,19 +131,23 @@ class Stack:
             raise StackError(self.failure)
 
     def stop(self) -> None:
-        """End every process of this home; none is left when this returns."""
+        """End every process of this home; none is left when this returns.
+
+        A home that is another stack's, because `start` was refused, is left alone.
+        """
         self._stopping.set()
+        if self._lock is None:
+            return
+        if self._watcher.ident is not None:
+            self._watcher.join()  # it may be about to restart something
         for wave in (WORKERS, ("api-server",)):
             self._end([self.children[name] for name in wave if name in self.children])
         self.children.clear()
         killed = end(marked(self.home), grace_s=2)
         if killed:
             self._say(f"{killed} processes had to be killed")
-        if self._watcher.ident is not None:
-            self._watcher.join()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
+        self._lock = None
 
     def _take_home(self) -> None:
         """Be the only supervisor of this home; what a killed one left behind is ended."""
@@ -184,7 +188,7 @@ class Stack:
     def _watch(self) -> None:
         while not self._stopping.wait(1):
             for name, child in list(self.children.items()):
-                if (code := child.poll()) is not None and not self._stopping.is_set():
+                if (code := child.poll()) is not None:
                     self._replace(name, code)
 
     def _replace(self, name: str, code: int) -> None:

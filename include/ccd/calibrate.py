@@ -1,4 +1,23 @@
-"""From raw pixels to electrons, with variance and mask, in one pass."""
+r"""From raw pixels to electrons, with variance and mask, in one pass.
+
+With raw R, overscan level O, bias B, dark D, flat F, gain g, read noise σ_r (e),
+k = `Correction.dark_factor` and the bias factor β (1 as a rule)::
+
+    N = (R − O − B) g                       electrons collected, dark ones included
+    S = (R − O − β B − k D) g / F
+    V = (max(N, 0) + σ_r² (1 + c) + g² (w_B V_B + w_D V_D) + S² V_F) / F²
+
+with c the variance factor of the overscan level, w the weights of `Correction`, and g²/12
+(quantisation) added to a read noise that comes from the profile: a measured one holds it.
+Where the flat is not positive, BAD or NO_DATA, F is 1 and the pixel masked.
+
+Howell, Handbook of CCD Astronomy, 2nd ed., sections 4.4 and 4.5; the terms are those of
+``ccdproc.create_deviation``, which takes the noise before, and not after, the bias is subtracted
+if so called. The photon noise is that of the value itself: for normal noise the expectation of
+(S − truth)²/V is about 1 + 2/V_e, V_e in electrons squared (2 % too much at 100 e), and more only
+where sky and read noise are both a few electrons. Dark and flat fields share the noise of the
+bias; for the dark this is accounted for (`Correction`), for the flat it is negligible.
+"""
 
 from __future__ import annotations
 
@@ -61,18 +80,9 @@ def calibrate(
     bad_pixels: npt.NDArray[Any] | None = None,
     saturation_grow_px: int = 0,
 ) -> Image:
-    r"""The frame as the sky sent it: in electrons, with variance and mask.
+    """The frame as the sky sent it: in electrons, with variance and mask.
 
-    With raw R, overscan level O, bias B, dark D, flat F, gain g, read noise σ_r (e),
-    k = `Correction.dark_factor` and the bias factor β (1 as a rule)::
-
-        N = (R − O − B) g                       electrons collected, dark ones included
-        S = (R − O − β B − k D) g / F
-        V = (max(N, 0) + σ_r² (1 + c) + g² (w_B V_B + w_D V_D) + S² V_F) / F²
-
-    with c the variance factor of the overscan level, w the weights of `Correction`, and g²/12
-    (quantisation) added to a read noise that comes from the profile: a measured one holds it.
-    Where the flat is not positive, BAD or NO_DATA, F is 1 and the pixel masked.
+    The equations stand at the head of this module.
 
     Parameters
     ----------
@@ -100,17 +110,6 @@ def calibrate(
         A master is None against the policy.
     CalibrationError
         A master does not fit the frame in shape or exposure time.
-
-    Notes
-    -----
-    Howell, Handbook of CCD Astronomy, 2nd ed., sections 4.4 and 4.5; the terms are those of
-    ``ccdproc.create_deviation``, which takes the noise before, and not after, the bias is
-    subtracted if so called. The photon noise is that of the value itself: for normal noise the
-    expectation of (S − truth)²/V is about 1 + 2/V_e, V_e in electrons squared (2 % too much at
-    100 e), and more only where sky and read noise are both a few electrons.
-
-    Dark and flat fields share the noise of the bias; for the dark this is accounted for
-    (`Correction`), for the flat it is negligible.
     """
     header = frame.header
     correction = plan_correction(header, bias=bias, dark=dark, calibration=calibration)

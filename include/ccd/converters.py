@@ -11,16 +11,18 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from include.ccd.fits_cards import Value, clean_text
 
 KELVIN: Final = 273.15
+_LONGEST: Final = 80
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SEXAGESIMAL = re.compile(r"([+-]?)\s*(\d{1,3})[:\s]\s*(\d{1,2})(?:[:\s]\s*(\d{1,2}(?:\.\d*)?))?")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:T|\s+)(\d\d:\d\d:\d\d(?:\.\d+)?)\s*(Z|[+-]\d\d:?\d\d)?")
 _UNIX: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_JD_UNIX: Final = 2440587.5
-_MJD_JD: Final = 2400000.5
+# how a count of time is written: its value in 1970, and how many seconds one of it is
+_COUNTS: Final = {"jd": (2440587.5, 86_400), "mjd": (40587.0, 86_400), "unix": (0.0, 1)}
 
 
 def text(value: Value) -> str:
@@ -33,7 +35,7 @@ def number(value: Value) -> float:
     if isinstance(value, bool) or value is None:
         raise ValueError(f"expected a number, found {value!r}")
     if isinstance(value, str):
-        if _NUMBER.fullmatch(value.strip()) is None:
+        if len(value) > _LONGEST or _NUMBER.fullmatch(value.strip()) is None:
             raise ValueError(f"expected a number, found the text {value[:40]!r}")
         value = float(value)
     if not math.isfinite(value):
@@ -56,14 +58,15 @@ def kelvin(value: Value) -> float:
 
 def degrees(value: Value) -> float:
     """Degrees of an angle given in degrees, decimal or sexagesimal."""
-    if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
+    text = _spelt(value)
+    if text is None:
         return number(value)
-    match = _SEXAGESIMAL.fullmatch(value.strip())
+    match = _SEXAGESIMAL.fullmatch(text)
     if match is None:
-        raise ValueError(f"expected an angle, found the text {value[:40]!r}")
+        raise ValueError(f"expected an angle or a duration, found the text {text[:40]!r}")
     sign, whole, minutes, seconds = match.groups()
     if int(minutes) >= 60 or float(seconds or 0) >= 60:
-        raise ValueError(f"minutes and seconds must be below 60: {value[:40]!r}")
+        raise ValueError(f"minutes and seconds must be below 60: {text[:40]!r}")
     size = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
     return -size if sign == "-" else size
 
@@ -71,6 +74,21 @@ def degrees(value: Value) -> float:
 def hours(value: Value) -> float:
     """Degrees of an angle given in hours, decimal or sexagesimal."""
     return degrees(value) * 15
+
+
+def duration_s(value: Value) -> float:
+    """Seconds of a duration given in seconds, or as h:m:s."""
+    if _spelt(value) is None:
+        return number(value)
+    return round(degrees(value) * 3600, 6)
+
+
+def reciprocal(value: Value) -> float:
+    """One over a number: a gain in ADU per electron."""
+    found = number(value)
+    if found == 0:
+        raise ValueError("expected a number other than zero")
+    return 1 / found
 
 
 def west_degrees(value: Value) -> float:
@@ -86,10 +104,21 @@ CONVERTERS: Final[dict[str, Callable[[Value], str | float]]] = {
     "degrees": degrees,
     "hours": hours,
     "west_degrees": west_degrees,
+    "duration_s": duration_s,
+    "reciprocal": reciprocal,
 }
 
 
-def instant(parts: list[Value], layout: str, *, utc_offset_hours: float = 0.0) -> datetime:
+def _spelt(value: Value) -> str | None:
+    """Text that may be sexagesimal; None for what is a number, or can be neither."""
+    if not isinstance(value, str) or len(value) > _LONGEST or _NUMBER.fullmatch(value.strip()):
+        return None
+    return value.strip()
+
+
+def instant(
+    parts: list[Value], layout: str, *, utc_offset_hours: float = 0.0, zone: str | None = None
+) -> datetime:
     """Aware UTC instant of one or more header values.
 
     Parameters
@@ -97,10 +126,12 @@ def instant(parts: list[Value], layout: str, *, utc_offset_hours: float = 0.0) -
     parts : list
         Values of the keywords, in order; joined by a space.
     layout : str
-        'iso' (with T or a space, with or without Z or an offset), 'jd', 'mjd', or a
-        `strptime` pattern.
+        'iso' (with T or a space, with or without Z or an offset), 'jd', 'mjd', 'unix'
+        (seconds since 1970), or a `strptime` pattern.
     utc_offset_hours : float
         Offset of clocks that do not state theirs.
+    zone : str, optional
+        IANA zone of such clocks, instead of an offset; of an hour that comes twice, the first.
 
     Raises
     ------
@@ -110,17 +141,20 @@ def instant(parts: list[Value], layout: str, *, utc_offset_hours: float = 0.0) -
     try:
         found = _instant(parts, layout)
         if found.tzinfo is None:
-            found = found.replace(tzinfo=timezone(timedelta(hours=utc_offset_hours)))
+            offset = timezone(timedelta(hours=utc_offset_hours))
+            found = found.replace(tzinfo=ZoneInfo(zone) if zone else offset)
         return found.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"instant out of range: {parts!r:.60}") from error
 
 
 def _instant(parts: list[Value], layout: str) -> datetime:
-    if layout in {"jd", "mjd"}:
-        days = number(parts[0]) + (_MJD_JD if layout == "mjd" else 0.0) - _JD_UNIX
-        return _UNIX + timedelta(milliseconds=round(days * 86_400_000))
+    if layout in _COUNTS:
+        zero, seconds = _COUNTS[layout]
+        return _UNIX + timedelta(milliseconds=round((number(parts[0]) - zero) * seconds * 1000))
     joined = " ".join(str(part).strip() for part in parts)
+    if len(joined) > _LONGEST:
+        raise ValueError(f"expected an instant, found {joined[:60]!r}…")
     if layout != "iso":
         return datetime.strptime(joined, layout)  # noqa: DTZ007 - its zone is settled by the caller
     match = _ISO.fullmatch(joined)

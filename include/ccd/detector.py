@@ -7,6 +7,7 @@ from typing import Self
 
 from include.ccd.converters import integer
 from include.ccd.errors import BadHeader
+from include.ccd.fieldmap import Field
 from include.ccd.fits_cards import Cards
 from include.ccd.sections import Amplifier, Section
 
@@ -57,7 +58,9 @@ class Area:
         except ValueError as error:
             raise BadHeader("bad_section", str(error)) from error
         if found is not None and not found.within(shape):
-            raise BadHeader("bad_section", f"{found.fits()} leaves the array of shape {shape}")
+            # a section that the camera never changes tells that the array is another one
+            code = "bad_section" if self.section is None else "wrong_shape"
+            raise BadHeader(code, f"{found.fits()} leaves the array of shape {shape}")
         return found
 
     def _locate(self, cards: Cards, shape: tuple[int, int]) -> Section | None:
@@ -75,26 +78,66 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class AmplifierArea:
-    """One of several amplifiers, in constant sections of the FITS convention."""
+    """One of several amplifiers: where its pixels are, where they belong, its electronics.
 
-    data: str
-    placed: str
-    overscan: str | None = None
-    gain_e_per_adu: float | None = None
-    read_noise_e: float | None = None
+    Attributes
+    ----------
+    data, overscan : Area
+        In the raw array.
+    placed : Area
+        In the trimmed image.
+    gain_e_per_adu, read_noise_e : float, Field or None
+        Of this amplifier; the detector's when the header does not tell.
+    """
+
+    data: Area
+    placed: Area
+    overscan: Area | None = None
+    gain_e_per_adu: float | Field | None = None
+    read_noise_e: float | Field | None = None
 
     def __post_init__(self) -> None:
-        self.resolve(None, None)
+        if self.placed.section is None and self.placed.keyword is None:
+            raise ValueError("placed needs a section or a keyword")
+        if self.data.section is not None and self.placed.section is not None:
+            data, placed = map(Section.from_fits, (self.data.section, self.placed.section))
+            Amplifier(data, None, placed, None, None)
 
-    def resolve(self, gain: float | None, read_noise: float | None) -> Amplifier:
-        """The amplifier; what it does not say of its electronics is the detector's."""
-        return Amplifier(
-            Section.from_fits(self.data),
-            None if self.overscan is None else Section.from_fits(self.overscan),
-            Section.from_fits(self.placed),
-            gain if self.gain_e_per_adu is None else self.gain_e_per_adu,
-            read_noise if self.read_noise_e is None else self.read_noise_e,
-        )
+    def resolve(
+        self,
+        cards: Cards,
+        shape: tuple[int, int],
+        *,
+        gain_e_per_adu: float | None,
+        read_noise_e: float | None,
+    ) -> Amplifier:
+        """The amplifier in a raw array of shape (ny, nx); what it does not say is the detector's.
+
+        Raises
+        ------
+        BadHeader
+            The header does not tell a section, or it leaves the array.
+        """
+        data, placed = (area.resolve(cards, shape) for area in (self.data, self.placed))
+        overscan = None if self.overscan is None else self.overscan.resolve(cards, shape)
+        if data is None or placed is None:
+            raise BadHeader("bad_section", "the data section of an amplifier is empty")
+        gain = _positive(self.gain_e_per_adu, cards, gain_e_per_adu)
+        noise = _positive(self.read_noise_e, cards, read_noise_e)
+        try:
+            return Amplifier(data, overscan, placed, gain, noise)
+        except ValueError as error:
+            raise BadHeader("bad_section", str(error)) from error
+
+
+def _positive(stated: float | Field | None, cards: Cards, otherwise: float | None) -> float | None:
+    """A positive number, constant or in the header; the other one when there is none."""
+    if isinstance(stated, Field):
+        try:
+            stated = stated.find(cards)  # type: ignore[assignment]
+        except BadHeader:
+            stated = None
+    return stated if isinstance(stated, float | int) and stated > 0 else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +148,9 @@ class Detector:
     ----------
     width_px, height_px : int or None
         Size of the raw array; a frame of another size is refused. None: any size.
+    sizes : dict of (width, height) or None
+        Sizes of the raw array by binning, ``{"1x1" = [2048, 2048]}``: a frame of another size
+        (a window) or of another binning is refused.
     gain_e_per_adu, read_noise_e, saturation_adu : float or None
         Constants of the whole detector; a field of the same name is asked first.
     data, overscan : Area or None
@@ -121,10 +167,15 @@ class Detector:
     data: Area | None = None
     overscan: Area | None = None
     amplifiers: tuple[AmplifierArea, ...] = ()
+    sizes: dict[str, tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         if self.amplifiers and (self.data or self.overscan):
             raise ValueError("either amplifiers, or data and overscan")
+        if self.sizes is not None and (self.width_px or self.height_px):
+            raise ValueError("either sizes, or width_px and height_px")
+        if any(len(size) != 2 for size in (self.sizes or {}).values()):
+            raise ValueError("each of sizes is [width, height]")
 
     def split(
         self,
@@ -133,27 +184,34 @@ class Detector:
         *,
         gain_e_per_adu: float | None,
         read_noise_e: float | None,
+        binning: str = "1x1",
     ) -> tuple[Amplifier, ...]:
         """The amplifiers of a raw array of shape (ny, nx).
 
         Raises
         ------
         BadHeader
-            The array has another size than the detector, or a section leaves it.
+            The array has another size or binning than the detector, or a section leaves it.
         """
-        expected = (self.height_px or shape[0], self.width_px or shape[1])
-        if shape != expected:
-            raise BadHeader("wrong_shape", f"array of {shape}, the detector gives {expected}")
+        self._check_shape(shape, binning)
         if not self.amplifiers:
             data, overscan = self._single(cards, shape)
             placed = Section.whole(data.shape)
             return (Amplifier(data, overscan, placed, gain_e_per_adu, read_noise_e),)
-        found = tuple(area.resolve(gain_e_per_adu, read_noise_e) for area in self.amplifiers)
-        for amplifier in found:
-            sections = (amplifier.data, amplifier.overscan or amplifier.data)
-            if not all(section.within(shape) for section in sections):
-                raise BadHeader("wrong_shape", f"amplifier {amplifier.data.fits()} of {shape}")
-        return found
+        return tuple(
+            area.resolve(cards, shape, gain_e_per_adu=gain_e_per_adu, read_noise_e=read_noise_e)
+            for area in self.amplifiers
+        )
+
+    def _check_shape(self, shape: tuple[int, int], binning: str) -> None:
+        expected = (self.height_px or shape[0], self.width_px or shape[1])
+        if self.sizes is not None:
+            if binning not in self.sizes:
+                known = ", ".join(self.sizes)
+                raise BadHeader("wrong_binning", f"binning {binning}; the camera uses {known}")
+            expected = (self.sizes[binning][1], self.sizes[binning][0])
+        if shape != expected:
+            raise BadHeader("wrong_shape", f"array of {shape}, the detector gives {expected}")
 
     def _single(self, cards: Cards, shape: tuple[int, int]) -> tuple[Section, Section | None]:
         overscan = None if self.overscan is None else self.overscan.resolve(cards, shape)

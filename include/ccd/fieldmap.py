@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, Self
 
-from include.ccd.converters import CONVERTERS, instant, number
+from include.ccd.converters import CONVERTERS, number
 from include.ccd.errors import BadHeader
 from include.ccd.fits_cards import Cards, Value
+from include.ccd.patterns import LONGEST_MATCHED, compiled
 
-Converter = Literal["text", "number", "integer", "kelvin", "degrees", "hours", "west_degrees"]
+Converter = Literal[
+    "text",
+    "number",
+    "integer",
+    "kelvin",
+    "degrees",
+    "hours",
+    "west_degrees",
+    "duration_s",
+    "reciprocal",
+]
 Kind = Literal["bias", "dark", "flat", "science", "unknown"]
 
 
@@ -34,6 +42,8 @@ class Field:
         Regular expression with one group: the part of the text that is the value.
     missing : tuple
         Values that mean "no data", such as -1.
+    scale, offset : float
+        A number becomes scale × number + offset: milliseconds are 0.001 s.
     """
 
     keywords: tuple[str, ...] = ()
@@ -42,11 +52,13 @@ class Field:
     map: dict[str, str] | None = None
     pattern: str | None = None
     missing: tuple[float | str, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.keywords and self.constant is None:
             raise ValueError("needs keywords or a constant")
-        if self.pattern is not None and _compiled(self.pattern).groups != 1:
+        if self.pattern is not None and compiled(self.pattern).groups != 1:
             raise ValueError(f"pattern must have exactly one group: {self.pattern!r}")
 
     def find(self, cards: Cards) -> str | float | None:
@@ -59,63 +71,47 @@ class Field:
         """
         for keyword in self.keywords:
             value = cards.get(keyword)
-            if value is None or value in self.missing or not str(value).strip():
-                continue
-            return self._understand(keyword, value)
+            if not self._is_missing(value):
+                return self._understand(keyword, value, cards)
         return self.constant
 
-    def _understand(self, keyword: str, value: Value) -> str | float:
+    def agrees(self, cards: Cards) -> bool:
+        """Whether all synonyms that are present say the same."""
+        if sum(keyword in cards for keyword in self.keywords) < 2:
+            return True
+        try:
+            stated = {word: cards.get(word) for word in self.keywords}
+            found = {
+                self._understand(word, value, cards)
+                for word, value in stated.items()
+                if not self._is_missing(value)
+            }
+        except BadHeader:
+            return False
+        return len(found) < 2
+
+    def _is_missing(self, value: Value) -> bool:
+        return value is None or value in self.missing or not str(value).strip()
+
+    def _understand(self, keyword: str, value: Value, cards: Cards) -> str | float:
         if self.pattern is not None:
-            match = _compiled(self.pattern).search(str(value))
+            match = compiled(self.pattern).search(str(value)[:LONGEST_MATCHED])
             if match is None:
                 raise BadHeader("unreadable_value", f"{keyword} is {value!r:.40}: no such pattern")
             value = match[1]
+        if cards.comma and isinstance(value, str) and self.convert != "text":
+            value = value.replace(",", ".")
         try:
             found = CONVERTERS[self.convert](value)
         except ValueError as error:
             raise BadHeader("unreadable_value", f"{keyword}: {error}") from error
-        return self.map.get(found, found) if self.map and isinstance(found, str) else found
+        if isinstance(found, str):
+            return self.map.get(found, found) if self.map else found
+        return self.scale * found + self.offset if self._is_scaled else found
 
-
-@dataclass(frozen=True, slots=True)
-class TimeSource:
-    """One way in which a camera tells when the exposure began.
-
-    Attributes
-    ----------
-    keywords : tuple of str
-        All must be present; their texts are joined by a space.
-    format : str
-        'iso', 'jd', 'mjd' or a `strptime` pattern.
-    utc_offset_hours : float
-        Offset of a clock that does not state its own.
-    """
-
-    keywords: tuple[str, ...]
-    format: str = "iso"
-    utc_offset_hours: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.keywords:
-            raise ValueError("needs keywords")
-        if "DATE" in self.keywords:
-            raise ValueError("DATE is when the file was written, never when the sky was seen")
-
-    def find(self, cards: Cards) -> datetime | None:
-        """Aware UTC instant, or None when a keyword is absent.
-
-        Raises
-        ------
-        BadHeader
-            The keywords are there and their text is not an instant.
-        """
-        parts = [cards.get(keyword) for keyword in self.keywords]
-        if any(part is None or not str(part).strip() for part in parts):
-            return None
-        try:
-            return instant(parts, self.format, utc_offset_hours=self.utc_offset_hours)
-        except ValueError as error:
-            raise BadHeader("unreadable_time", f"{' + '.join(self.keywords)}: {error}") from error
+    @property
+    def _is_scaled(self) -> bool:
+        return self.scale != 1 or self.offset != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +124,19 @@ class Condition:
         Regular expression for the whole text; case does not matter.
     equals, above, below : float or None
         Numeric comparisons; a value that is not a number fulfils none.
+    present : bool or None
+        Whether the keyword must be there; False holds when it is absent or has no value.
     """
 
     matches: str | None = None
     equals: float | None = None
     above: float | None = None
     below: float | None = None
+    present: bool | None = None
 
     def __post_init__(self) -> None:
         if self.matches is not None:
-            _compiled(self.matches)
+            compiled(self.matches)
 
     @classmethod
     def from_shorthand(cls, value: object) -> Self:
@@ -150,11 +149,11 @@ class Condition:
 
     def holds(self, value: Value) -> bool:
         """Whether a header value fulfils every wish; an absent value fulfils none."""
-        if value is None:
-            return False
+        if value is None or self.present is False:
+            return value is None and self.present is False
         if self.matches is not None:
-            text = str(value).strip()
-            if _compiled(self.matches).fullmatch(text) is None:
+            text = str(value).strip()[:LONGEST_MATCHED]
+            if compiled(self.matches).fullmatch(text) is None:
                 return False
         if self.equals is self.above is self.below is None:
             return True
@@ -185,11 +184,3 @@ class KindRule:
             A keyword that decides the kind is unreadable or contradicts itself.
         """
         return all(want.holds(cards.get(word)) for word, want in (self.when or {}).items())
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error

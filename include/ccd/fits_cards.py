@@ -17,13 +17,20 @@ Value = str | int | float | bool | None
 
 CARD = 80
 BLOCK = 2880
-TEXT_LIMIT = 256
+TEXT_LIMIT = 200
+MAX_CONTINUED = 100
 
 PRINTABLE = bytes(range(32, 127))
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 _STRING = re.compile(r"\s*'((?:[^']|'')*)'\s*(?:/(.*))?", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([ED][+-]?\d+)?", re.ASCII)
+_REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?", re.ASCII)
+_COMMA = re.compile(r"([+-]?\d+),(\d+)", re.ASCII)
+_COMPLEX = r"\([^()/']*\)"
+# what a card may hold: text, T or F, a number, a complex number, nothing; then a comment
+_WELL_FORMED = re.compile(
+    rf"\s*(?:'(?:[^']|'')*'|[TF]|{_REAL.pattern}|{_COMPLEX}|)\s*(?:/.*)?", re.ASCII | re.DOTALL
+)
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 
 
@@ -60,7 +67,7 @@ class Cards:
         Header blocks; what stands after END is not read.
     """
 
-    __slots__ = ("_continued", "_fallback", "_first", "_odd", "_raw", "_repeated")
+    __slots__ = ("_continued", "_fallback", "_first", "_odd", "_raw", "_repeated", "comma")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -69,6 +76,7 @@ class Cards:
         self._repeated: dict[str, list[str]] = {}
         self._continued: dict[str, list[str]] = {}
         self._odd = False
+        self.comma = False
         self._index(raw.decode("latin-1"))
 
     @classmethod
@@ -91,6 +99,14 @@ class Cards:
         """The same cards, and another header for what they lack: an extension's primary one."""
         other = copy.copy(self)
         other._fallback = fallback
+        return other
+
+    def with_decimal_comma(self) -> Cards:
+        """The same cards, read as by a camera that writes 60,5 and means 60.5."""
+        other = copy.copy(self)
+        other.comma = True
+        if self._fallback is not None:
+            other._fallback = self._fallback.with_decimal_comma()
         return other
 
     def _index(self, text: str) -> None:
@@ -163,6 +179,8 @@ class Cards:
             found.add("odd_card")
         if any(self._conflicts(keyword) for keyword in self._repeated):
             found.add("duplicate_keyword")
+        if not all(map(self._is_well_formed, self._first.values())):
+            found.add("unreadable_card")
         strange = self._raw.translate(None, PRINTABLE)
         if any(byte >= 128 for byte in strange):
             found.add("non_ascii_header")
@@ -170,34 +188,43 @@ class Cards:
             found.add("control_characters")
         return found if self._fallback is None else found | self._fallback.flags()
 
+    def _is_well_formed(self, text: str) -> bool:
+        if _WELL_FORMED.fullmatch(text) is not None:
+            return True
+        return self.comma and _COMMA.fullmatch(text.partition("/")[0].strip()) is not None
+
     def _conflicts(self, keyword: str) -> bool:
         others = self._repeated.get(keyword)
         if not others:
             return False
         try:
-            first = _parse_value(keyword, self._first[keyword])[0]
-            return any(_parse_value(keyword, other)[0] != first for other in others)
+            first = self._value(keyword, self._first[keyword])[0]
+            return any(self._value(keyword, other)[0] != first for other in others)
         except BadHeader:
             return True
 
     def _parse(self, keyword: str) -> tuple[Value, str]:
-        value, comment = _parse_value(keyword, self._first[keyword])
-        for part in self._continued.get(keyword, ()):
+        value, comment = self._value(keyword, self._first[keyword])
+        if keyword not in self._continued:
+            return value, comment
+        parts = []
+        for card in self._continued[keyword][:MAX_CONTINUED]:
             if not (isinstance(value, str) and value.endswith("&")):
                 break
-            more, comment = _parse_value(keyword, part)
-            value = value[:-1] + str(more)
-        return value, comment
+            parts.append(value[:-1])
+            value, comment = self._value(keyword, card)
+        return "".join([*parts, str(value)]), comment
 
-
-def _parse_value(keyword: str, text: str) -> tuple[Value, str]:
-    match = _STRING.fullmatch(text)
-    if match is not None:
-        return match[1].replace("''", "'").rstrip(), (match[2] or "").strip()
-    literal, _, comment = text.partition("/")
-    if "'" in literal:
-        raise BadHeader("unreadable_card", f"{keyword} has an unfinished string: {text[:40]!r}")
-    return _literal(keyword, literal.strip()), comment.strip()
+    def _value(self, keyword: str, text: str) -> tuple[Value, str]:
+        match = _STRING.fullmatch(text)
+        if match is not None:
+            return match[1].replace("''", "'").rstrip(), (match[2] or "").strip()
+        literal, _, comment = text.partition("/")
+        if "'" in literal:
+            raise BadHeader("unreadable_card", f"{keyword} has an unfinished string: {text[:40]!r}")
+        if self.comma:
+            literal = _COMMA.sub(r"\1.\2", literal)
+        return _literal(keyword, literal.strip()), comment.strip()
 
 
 def _literal(keyword: str, literal: str) -> Value:
@@ -206,7 +233,7 @@ def _literal(keyword: str, literal: str) -> Value:
     if _INTEGER.fullmatch(literal):
         return int(literal)
     if _REAL.fullmatch(literal):
-        return float(literal.replace("D", "E"))
+        return float(literal.upper().replace("D", "E"))
     if not literal:
         return None
     raise BadHeader("unreadable_card", f"{keyword} is {literal[:40]!r}: not text, a number, T or F")

@@ -99,9 +99,12 @@ class Encoding:
                 values = values.byteswap(inplace=True).view("=u2")
             values ^= UNSIGNED_ZERO
             return values
-        values = stored.astype(np.float32)
-        if self.bscale != 1 or self.bzero != 0:
-            values = (self.bzero + self.bscale * stored.astype(np.float64)).astype(np.float32)
+        # what float32 cannot hold becomes infinite, as it does when it is computed with
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.bscale == 1 and self.bzero == 0:
+                values = stored.astype(np.float32)
+            else:
+                values = (self.bzero + self.bscale * stored.astype(np.float64)).astype(np.float32)
         if self.blank is not None:
             values[stored == self.blank] = np.nan
         return values
@@ -152,7 +155,9 @@ def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
         The compression is not one we unpack.
     Malformed
         The tiles are corrupt. astropy and its decoders fail in many ways (OSError, ValueError,
-        TypeError, KeyError, MemoryError, VerifyError, …): here, and nowhere else, all are one.
+        TypeError, KeyError, VerifyError, …): here, and nowhere else, all are one.
+    MemoryError
+        There is not enough for it.
     """
     check_compression(unit)
     from astropy.io import fits
@@ -164,6 +169,8 @@ def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
                 io.BytesIO(content), memmap=False, do_not_scale_image_data=True, uint=False
             ) as units:
                 stored = np.asarray(units[unit.index].data)
+    except MemoryError:
+        raise
     except Exception as error:
         message = f"{type(error).__name__}: {error!s:.80}"
         raise Malformed(

@@ -7,6 +7,7 @@ implies is computed before a pixel is read, and compared with what is there.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards
 from include.ccd.fits_file import Source
 
 MAX_PIXELS: Final = 200_000_000
-MAX_HEADER_BLOCKS: Final = 400
+MAX_HEADER_BLOCKS: Final = 1000
 MAX_UNITS: Final = 100
 BITPIX: Final = frozenset({8, 16, 32, 64, -32, -64})
 
@@ -57,6 +58,14 @@ class Unit:
     data_bytes: int
 
     @property
+    def name(self) -> str:
+        """EXTNAME; empty when the unit has none that can be read."""
+        try:
+            return str(self.cards.get("EXTNAME") or "") if self.cards.states("EXTNAME") else ""
+        except BadHeader:
+            return ""
+
+    @property
     def end(self) -> int:
         """Offset of the next unit."""
         return self.data_start + -(-self.data_bytes // BLOCK) * BLOCK
@@ -69,12 +78,13 @@ class Layout:
     units: tuple[Unit, ...]
     flags: frozenset[str]
 
-    def image(self, hdu: int | None, *, expect_more: bool = False) -> Unit:
+    def image(self, hdu: int | str | None, *, expect_more: bool = False) -> Unit:
         """The unit that holds the image: the given one, or the first with two dimensions.
 
         Parameters
         ----------
-        hdu : int or None
+        hdu : int, str or None
+            Position in the file, or EXTNAME.
         expect_more : bool
             An extension belongs to this kind of file: without one it may still be arriving.
 
@@ -85,14 +95,21 @@ class Layout:
         Incomplete
             The extension that should hold it is not there yet.
         """
-        candidates = self.units if hdu is None else self.units[hdu : hdu + 1]
+        candidates = self._candidates(hdu)
         for unit in candidates:
             if unit.kind in {"image", "compressed"} and len(unit.shape) == 2:
                 return unit
-        if len(self.units) <= (hdu or 0) or (expect_more and len(self.units) == 1):
+        if not candidates or (expect_more and len(self.units) == 1):
             raise Incomplete("no_image_yet", "the extension with the image is not there")
         seen = ", ".join(f"{unit.kind} {unit.shape}" for unit in self.units[:8])
         raise Unusable("no_image", f"no two-dimensional image among: {seen}")
+
+    def _candidates(self, hdu: int | str | None) -> tuple[Unit, ...]:
+        if hdu is None:
+            return self.units
+        if isinstance(hdu, int):
+            return self.units[hdu : hdu + 1]
+        return tuple(unit for unit in self.units if unit.name == hdu)
 
 
 def read_layout(
@@ -107,21 +124,47 @@ def read_layout(
     Incomplete
         The file ends before its headers say it should.
     Unusable
-        A header announces more than `max_pixels` or `max_bytes`.
+        A header announces more than `max_pixels` or `max_bytes`, or there are too many headers.
     """
-    units: list[Unit] = []
     flags: set[str] = set()
-    start = 0
-    while len(units) < MAX_UNITS:
-        raw = _read_header(source, start)
-        unit = _unit(len(units), raw, units[0].cards if units else None, start)
+    units = [unit for unit, _ in _walk(source, max_pixels, max_bytes, flags)]
+    return Layout(tuple(units), frozenset(flags))
+
+
+def read_lone_unit(
+    source: Source, *, max_pixels: int = MAX_PIXELS, max_bytes: int = 1 << 40
+) -> Layout | None:
+    """The layout of a file that is one unit; None when another follows, which is not read.
+
+    Raises
+    ------
+    BadFits
+        As `read_layout`.
+    """
+    flags: set[str] = set()
+    unit, is_last = next(_walk(source, max_pixels, max_bytes, flags))
+    return Layout((unit,), frozenset(flags)) if is_last else None
+
+
+def _walk(
+    source: Source, max_pixels: int, max_bytes: int, flags: set[str]
+) -> Iterator[tuple[Unit, bool]]:
+    """Each unit, and whether it is the last."""
+    primary: Cards | None = None
+    start, blocks_left = 0, MAX_HEADER_BLOCKS
+    for index in range(MAX_UNITS):
+        raw = _read_header(source, start, blocks_left)
+        blocks_left -= len(raw) // BLOCK
+        unit = _unit(index, raw, primary, start)
         _refuse_bombs(unit, max_pixels, max_bytes)
-        units.append(unit)
         if raw.count(b"\0"):
             flags.add("null_padding")
-        if _is_last(source, unit, flags):
-            return Layout(tuple(units), frozenset(flags))
+        is_last = _is_last(source, unit, flags)
+        yield unit, is_last
+        if is_last:
+            return
         start = unit.end
+        primary = primary or unit.cards
     raise Unusable("too_many_units", f"more than {MAX_UNITS} header-data units")
 
 
@@ -146,10 +189,10 @@ def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
     return True
 
 
-def _read_header(source: Source, start: int) -> bytes:
+def _read_header(source: Source, start: int, most_blocks: int) -> bytes:
     """Header blocks from an offset up to and with the one that holds END."""
     blocks: list[bytes] = []
-    while len(blocks) < MAX_HEADER_BLOCKS:
+    while len(blocks) < most_blocks:
         block = bytes(source.read(start + len(blocks) * BLOCK, BLOCK))
         if not blocks:
             _check_beginning(block, first=start == 0)
@@ -162,7 +205,7 @@ def _read_header(source: Source, start: int) -> bytes:
             _refuse_unended(block)
             raise Incomplete("truncated_header", "the file ends inside a header")
         _refuse_unended(block)
-    raise Malformed("header_too_long", f"no END card in {MAX_HEADER_BLOCKS} blocks")
+    raise Malformed("header_too_long", f"more than {MAX_HEADER_BLOCKS} blocks of headers")
 
 
 def _check_beginning(block: bytes, *, first: bool) -> None:
@@ -188,11 +231,11 @@ def _holds_end(block: bytes) -> bool:
 def _refuse_unended(block: bytes) -> None:
     """A header block without END must still look like a header."""
     text = block.rstrip(b"\0")
-    if len(text) < len(block) and text.isascii() and text:
+    if len(text) < len(block) and text.isascii():
         raise Incomplete("preallocated", "a header is only half written")
     # control characters in one value are survivable; pixels are full of them
     strange = len(block.translate(None, PRINTABLE))
-    if strange > len(block) // 10 or not text:
+    if strange > len(block) // 10:
         raise Malformed("no_end", "the header has no END card")
 
 

@@ -7,21 +7,21 @@ header is believed before it has been checked, and nothing is ever evaluated.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from include.ccd.fits_decode import Encoding, unpack_tiles
-from include.ccd.fits_digest import RangeDigest, UnitSums, sums_of
-from include.ccd.fits_file import GZIP_MAGIC, MAX_BYTES, GzipSource, PlainSource, open_regular
-from include.ccd.fits_layout import MAX_PIXELS, Layout, Unit, read_layout
+from include.ccd.fits_content import Content, Request, decode, examine, is_gzip
+from include.ccd.fits_decode import Encoding
+from include.ccd.fits_file import MAX_BYTES, PlainSource, open_regular
+from include.ccd.fits_layout import MAX_PIXELS, read_layout
 from include.ccd.header import FrameHeader, parse_header
+from include.ccd.pixel_checks import judge_pixels
+from include.ccd.pixel_tally import PixelStatistics
 
 if TYPE_CHECKING:
     from include.ccd.profile import Profile
@@ -48,7 +48,8 @@ class Inspection:
     hdu : int
         Which unit holds the image.
     flags : tuple of str
-        All that is unusual but usable, of the file and of its header; sorted.
+        All that is unusual but usable, of the file, its header and its pixels; sorted.
+    statistics : PixelStatistics
     """
 
     sha256: str
@@ -58,6 +59,7 @@ class Inspection:
     header: FrameHeader
     hdu: int
     flags: tuple[str, ...]
+    statistics: PixelStatistics
 
 
 def inspect(
@@ -67,6 +69,7 @@ def inspect(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     now: datetime | None = None,
+    examine: Callable[[PlainSource, Request], Content] = examine,
 ) -> Inspection:
     """The content of a file, when it is a complete frame of this instrument.
 
@@ -79,6 +82,8 @@ def inspect(
         Caps, applied before anything is allocated; also to what a compressed file unpacks to.
     now : datetime, optional
         Aware instant of arrival; the clock's when not given.
+    examine : callable, optional
+        Who reads the bytes; `safe_reader.inspect_safely` has another process do it.
 
     Returns
     -------
@@ -93,46 +98,58 @@ def inspect(
     OSError
         The disk failed.
     """
+    request = Request(
+        hdu=profile.reading.hdu,
+        expect_more=path.suffix == ".fz",
+        verify=profile.reading.verify_checksums,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
+    )
     with open_regular(path, max_bytes=max_bytes) as plain:
-        opened = _open(plain, max_pixels=max_pixels, max_bytes=max_bytes)
-        unit = opened.layout.image(profile.reading.hdu, expect_more=path.suffix == ".fz")
-        encoding = Encoding.of(unit)
-        sha256, pixel_sha256 = opened.digests(
-            unit, encoding, verify=profile.reading.verify_checksums
-        )
+        content = examine(plain, request)
     header = parse_header(
-        unit.cards,
-        shape=(unit.shape[0], unit.shape[1]),
+        content.cards,
+        shape=content.shape,
         profile=profile,
+        name=path.name,
         arrived_at=now or datetime.now(UTC),
     )
-    flags = tuple(sorted({*header.flags, *opened.flags()}))
+    pixels = judge_pixels(content.statistics, header, integer=content.bitpix > 0, profile=profile)
+    flags = tuple(sorted({*header.flags, *content.flags, *pixels}))
     return Inspection(
-        sha256=sha256,
-        size_bytes=plain.size,
-        pixel_sha256=pixel_sha256,
-        raw_header=unit.raw if unit.index == 0 else opened.layout.units[0].raw + unit.raw,
+        sha256=content.sha256,
+        size_bytes=content.size_bytes,
+        pixel_sha256=content.pixel_sha256,
+        raw_header=content.raw_header,
         header=replace(header, flags=flags),
-        hdu=unit.index,
+        hdu=content.hdu,
         flags=flags,
+        statistics=content.statistics,
     )
 
 
-def read_pixels(path: Path, *, hdu: int) -> Pixels:
+def read_pixels(
+    path: Path,
+    *,
+    hdu: int,
+    decode: Callable[[PlainSource, Request], Pixels] = decode,
+) -> Pixels:
     """Pixels of one image, (ny, nx), native byte order: uint16 from a camera, else float32.
+
+    Parameters
+    ----------
+    path : Path
+    hdu : int
+    decode : callable, optional
+        Who reads the bytes; `safe_reader.read_pixels_safely` has another process do it.
 
     Raises
     ------
-    BadFits
+    BadFits, OSError
         As `inspect`.
     """
     with open_regular(path) as plain:
-        opened = _open(plain, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
-        unit = opened.layout.image(hdu)
-        encoding = Encoding.of(unit)
-        if unit.kind == "compressed":
-            return encoding.decode(unpack_tiles(opened.content(), unit))
-        return encoding.decode(opened.stored(unit, encoding))
+        return decode(plain, Request(hdu=hdu))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,77 +166,13 @@ def locate(path: Path, *, hdu: int) -> Place | None:
 
     Raises
     ------
-    BadFits
+    BadFits, OSError
         As `inspect`.
     """
     with open_regular(path) as plain:
-        if bytes(plain.read(0, 2)) == GZIP_MAGIC:
+        if is_gzip(plain):
             return None
         unit = read_layout(plain).image(hdu)
         if unit.kind == "compressed":
             return None
         return Place(unit.data_start, unit.shape, Encoding.of(unit))
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A file whose structure is known and whose bytes are at hand."""
-
-    plain: PlainSource
-    unpacked: GzipSource | None
-    layout: Layout
-
-    def flags(self) -> set[str]:
-        packed = self.unpacked.flags if self.unpacked is not None else set()
-        return {*self.layout.flags, *packed}
-
-    def content(self) -> bytes | bytearray | memoryview:
-        """The whole FITS file in memory."""
-        if self.unpacked is not None:
-            return self.unpacked.finish()
-        return self.plain.read(0, self.plain.size)
-
-    def stored(self, unit: Unit, encoding: Encoding) -> Pixels:
-        """Stored pixels in memory of their own, big-endian."""
-        stored = np.empty(unit.shape, dtype=encoding.stored)
-        buffer = stored.data.cast("B")
-        if self.unpacked is None:
-            self.plain.read_into(buffer, unit.data_start)
-        else:
-            buffer[:] = memoryview(self.content())[unit.data_start :][: unit.data_bytes]
-        return stored
-
-    def digests(self, unit: Unit, encoding: Encoding, *, verify: bool) -> tuple[str, str]:
-        """(sha256 of the file, sha256 of the stored pixels); every stated checksum holds."""
-        whole = hashlib.sha256()
-        kind = encoding.identity(unit.shape)
-        pixels = RangeDigest(unit.data_start, unit.data_start + unit.data_bytes, prefix=kind)
-        sums = sums_of(self.layout.units) if verify else []
-        watches: Sequence[RangeDigest | UnitSums] = (
-            [pixels, *sums] if unit.kind == "image" else sums
-        )
-        for offset, chunk in self.plain.chunks():
-            whole.update(chunk)
-            if self.unpacked is None:
-                _show(watches, offset, chunk)
-        if self.unpacked is not None:
-            _show(watches, 0, memoryview(self.unpacked.finish()))
-        for each in sums:
-            each.verify()
-        if unit.kind == "image":
-            return whole.hexdigest(), pixels.hexdigest()
-        stored = unpack_tiles(self.content(), unit).astype(encoding.stored, copy=False)
-        return whole.hexdigest(), hashlib.sha256(kind + stored.tobytes()).hexdigest()
-
-
-def _open(plain: PlainSource, *, max_pixels: int, max_bytes: int) -> _Opened:
-    unpacked = None
-    if bytes(plain.read(0, 2)) == GZIP_MAGIC:
-        unpacked = GzipSource(plain, max_bytes=max_bytes)
-    layout = read_layout(unpacked or plain, max_pixels=max_pixels, max_bytes=max_bytes)
-    return _Opened(plain, unpacked, layout)
-
-
-def _show(watches: Sequence[RangeDigest | UnitSums], offset: int, chunk: memoryview) -> None:
-    for watch in watches:
-        watch.see(offset, chunk)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from include.ccd.errors import BadHeader
 from include.ccd.fits_cards import Cards
+from include.ccd.night import night_of
 from include.ccd.pointing import to_j2000
 from include.ccd.sections import Amplifier, Section
 
@@ -21,6 +22,8 @@ __all__ = ["Amplifier", "FrameHeader", "Section", "parse_header"]
 WITHOUT_FILTER: Final = frozenset({"bias", "dark"})
 MAX_EXPTIME_S: Final = 86_400.0
 MAX_BINNING: Final = 64
+LONGEST_FILTER: Final = 64
+LONGEST_READOUT: Final = 100
 SAME_INSTANT: Final = timedelta(seconds=60)
 OTHER_INSTANT: Final = timedelta(hours=1)
 SAME_SITE_DEG: Final = 0.1
@@ -103,6 +106,7 @@ def parse_header(
     *,
     shape: tuple[int, int],
     profile: Profile,
+    name: str | None = None,
     arrived_at: datetime | None = None,
 ) -> FrameHeader:
     """The logical header of a raw frame, by the profile of its instrument.
@@ -114,6 +118,8 @@ def parse_header(
     shape : tuple of int
         (ny, nx) of the raw array.
     profile : Profile
+    name : str, optional
+        What the file is called: a time in it must not contradict the header.
     arrived_at : datetime, optional
         Aware instant at which the file arrived; no exposure can begin much later.
 
@@ -128,7 +134,11 @@ def parse_header(
         range. Any other value of that sort becomes None and a flag.
     """
     cards = Cards.of(header)
-    return _Reading(cards, profile, cards.flags()).frame(shape, arrived_at)
+    if profile.reading.decimal_comma:
+        cards = cards.with_decimal_comma()
+    in_name = profile.reading.name_time
+    named_at = in_name.find(name) if in_name is not None and name is not None else None
+    return _Reading(cards, profile, cards.flags()).frame(shape, arrived_at, named_at)
 
 
 @dataclass(slots=True)
@@ -139,27 +149,32 @@ class _Reading:
     profile: Profile
     flags: set[str]
 
-    def frame(self, shape: tuple[int, int], arrived_at: datetime | None) -> FrameHeader:
+    def frame(
+        self, shape: tuple[int, int], arrived_at: datetime | None, named_at: datetime | None
+    ) -> FrameHeader:
         exptime_s = self._exptime()
         kind = self._kind(exptime_s)
         ra_deg, dec_deg = self._pointing()
+        x_binning, y_binning = self._binning("x_binning"), self._binning("y_binning")
         self._compare_site()
+        observed_at = self._observed_at(exptime_s, arrived_at, named_at)
+        self._compare_night(observed_at)
         values: dict[str, Any] = {
             "kind": kind,
             "camera": self.profile.camera.name,
             "filter": self._filter(kind),
             "exptime_s": exptime_s,
-            "observed_at": self._observed_at(arrived_at),
-            "x_binning": self._binning("x_binning"),
-            "y_binning": self._binning("y_binning"),
-            "readout": self._optional("readout"),
+            "observed_at": observed_at,
+            "x_binning": x_binning,
+            "y_binning": y_binning,
+            "readout": self._optional("readout", lambda text: len(text) <= LONGEST_READOUT),
             "temperature_c": self._optional("temperature_c", lambda c: -273.15 <= c <= 100),
             "object": self._optional("object"),
             "ra_deg": ra_deg,
             "dec_deg": dec_deg,
             "airmass": self._optional("airmass", lambda x: 0.99 <= x <= 40),
             "saturation_adu": self._electronics("saturation_adu"),
-            "amplifiers": self._amplifiers(shape),
+            "amplifiers": self._amplifiers(shape, f"{x_binning}x{y_binning}"),
         }
         return FrameHeader(
             **values, width_px=shape[1], height_px=shape[0], flags=tuple(sorted(self.flags))
@@ -187,7 +202,9 @@ class _Reading:
             raise BadHeader("no_exptime", f"none of {', '.join(field.keywords)} is in the header")
         if isinstance(found, str) or not 0 <= found <= MAX_EXPTIME_S:
             raise BadHeader("bad_exptime", f"exposure time must be 0 to 86400 s: {found!r}")
-        return float(found)
+        if not field.agrees(self.cards):
+            self.flags.add("exptime_disagrees")
+        return abs(float(found))
 
     def _kind(self, exptime_s: float) -> str:
         kind = next((rule.kind for rule in self.profile.rules if rule.holds(self.cards)), "unknown")
@@ -202,20 +219,28 @@ class _Reading:
     def _filter(self, kind: str) -> str | None:
         if kind in WITHOUT_FILTER:
             return None
-        found = self._optional("filter")
+        found = self._optional("filter", lambda text: len(text) <= LONGEST_FILTER)
         if found is None:
             self.flags.add("filter_unknown")
         return None if found is None else str(found)
 
-    def _observed_at(self, arrived_at: datetime | None) -> datetime:
-        first, *others = self.profile.fields.observed_at
-        sources = iter((first, *others))
-        found = next((at for source in sources if (at := source.find(self.cards))), None)
+    def _observed_at(
+        self, exptime_s: float, arrived_at: datetime | None, named_at: datetime | None
+    ) -> datetime:
+        sources = iter(self.profile.fields.observed_at)
+        starts = (source.find(self.cards, exptime_s=exptime_s) for source in sources)
+        found = next((start for start in starts if start is not None), None)
         if found is None:
-            asked = "; ".join(" + ".join(source.keywords) for source in (first, *others))
+            asked = "; ".join(" + ".join(s.keywords) for s in self.profile.fields.observed_at)
             raise BadHeader("no_time", f"the header does not tell the start of exposure ({asked})")
         for source in sources:
-            self._compare_time(found, source.find(self.cards))
+            try:
+                self._compare_time(found, source.find(self.cards, exptime_s=exptime_s))
+            except BadHeader as error:
+                if error.code == "time_contradicts":
+                    raise
+                self.flags.add("time_unreadable")
+        self._compare_time(found, named_at)
         self._plausible(found, arrived_at)
         return found
 
@@ -262,18 +287,26 @@ class _Reading:
             if abs((theirs - ours + 180) % 360 - 180) > SAME_SITE_DEG:
                 self.flags.add("site_disagrees")
 
+    def _compare_night(self, observed_at: datetime) -> None:
+        """The night is computed; what the camera calls it changes at its own midnight or noon."""
+        theirs = self._optional("night")
+        ours = night_of(observed_at, self.profile.site.longitude_deg)
+        if theirs is not None and theirs[:10] not in {f"{ours:%Y-%m-%d}", f"{ours:%Y%m%d}"}:
+            self.flags.add("night_disagrees")
+
     def _electronics(self, name: str) -> float | None:
         found = self._optional(name, lambda value: value > 0)
         if found is None:
             found = getattr(self.profile.detector, name)
         return found if found is None else float(found)
 
-    def _amplifiers(self, shape: tuple[int, int]) -> tuple[Amplifier, ...]:
+    def _amplifiers(self, shape: tuple[int, int], binning: str) -> tuple[Amplifier, ...]:
         amplifiers = self.profile.detector.split(
             self.cards,
             shape,
             gain_e_per_adu=self._electronics("gain_e_per_adu"),
             read_noise_e=self._electronics("read_noise_e"),
+            binning=binning,
         )
         if any(amplifier.gain_e_per_adu is None for amplifier in amplifiers):
             self.flags.add("gain_unknown")

@@ -73,6 +73,12 @@ class Image:
     cards: dict[str, Card] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the planes; the file has some thousand more."""
+        planes = (self.sci, self.var, self.mask, self.count)
+        return sum(plane.nbytes for plane in planes if plane is not None)
+
     def write(self, stream: BinaryIO, provenance: Mapping[str, Any]) -> None:
         """Write the image as FITS: the same content gives the same bytes, wherever and whenever.
 

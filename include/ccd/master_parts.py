@@ -121,7 +121,7 @@ def stack_metrics(stack: Stack, frames: int) -> dict[str, float]:
     return {
         "combined_count": float(frames),
         "clipped_fraction": 1.0 - used / (frames * stack.count.size),
-        "masked_fraction": np.count_nonzero(stack.mask) / stack.mask.size,
+        "masked_fraction": int(np.count_nonzero(stack.mask)) / stack.mask.size,
         "bad_count": float(np.count_nonzero(stack.mask & _BAD)),
     }
 

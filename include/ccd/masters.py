@@ -31,7 +31,7 @@ from include.ccd.overscan import TrimmedFrame, has_level, level_variance_factor
 from include.ccd.planes import CorrectedPlane
 from include.ccd.raw import RawFrame
 from include.ccd.read_noise import level_noise_factor, read_noises_adu
-from include.ccd.robust import mad_std, median_of, thin
+from include.ccd.robust import mad_std, median_of, thin, tiles
 
 __all__ = [
     "FlatLevel",
@@ -113,7 +113,8 @@ def master_dark(
     -------
     Image
         `var` includes that of the bias. HOT where a pixel lies more than `hot_sigma` robust
-        deviations of its amplifier's pixels above their median. Card EXPTIME in seconds.
+        deviations above the median of the 64 px around it (glow is not hot); the deviation is
+        that of those pixels, or of the amplifier where that is larger. Card EXPTIME in seconds.
 
     Raises
     ------
@@ -189,13 +190,19 @@ def _mark_full(stack: Stack, header: FrameHeader, saturation_adu: float) -> None
 
 
 def _mark_hot(stack: Stack, header: FrameHeader, frames: int, calibration: Calibration) -> None:
+    # Noise-free darks (simulated, or of a coarse converter) would make any step "hot".
+    least = _QUANTISATION_ADU / np.sqrt(frames)
     for amplifier in header.amplifiers:
         values = stack.mean[amplifier.placed.slices]
-        sample = thin(values)
-        # Noise-free darks (simulated, or of a coarse converter) would make any step "hot".
-        spread = max(mad_std(sample), _QUANTISATION_ADU / np.sqrt(frames))
-        hot = values > median_of(sample) + calibration.hot_sigma * spread
-        stack.mask[amplifier.placed.slices][hot] |= _HOT
+        mask = stack.mask[amplifier.placed.slices]
+        excess, spreads = np.empty_like(values), []
+        parts = list(tiles(amplifier.placed.shape))
+        for part in parts:
+            excess[part] = values[part] - median_of(values[part])
+            spreads.append(mad_std(excess[part]))
+        ordinary = max(float(np.median(spreads)), least)
+        for part, spread in zip(parts, spreads, strict=True):
+            mask[part][excess[part] > calibration.hot_sigma * max(spread, ordinary)] |= _HOT
 
 
 def _check_exptimes(frames: Sequence[RawFrame], calibration: Calibration) -> None:

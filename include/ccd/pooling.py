@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-
 import numpy as np
 
 from include.ccd.combine import Stack
+from include.ccd.robust import tiles
 
-_TILE_PX = 64
 _PRIOR_FREEDOM = 8.0
 
 
@@ -30,16 +27,8 @@ def pool_variance(stack: Stack) -> None:
     Stat. Appl. Genet. Mol. Biol. 3, 3, with a fixed prior. A pixel that is truly noisier than
     its neighbours still stands out, the more frames, the more fully.
     """
-    ny, nx = stack.var.shape
-    for y in _tiles(ny):
-        for x in _tiles(nx):
-            _pool_tile(stack, (y, x))
-
-
-def _tiles(size: int) -> Iterator[slice]:
-    edges = np.linspace(0, size, max(1, size // _TILE_PX) + 1).astype(int)
-    for low, high in pairwise(edges):
-        yield slice(int(low), int(high))
+    for tile in tiles(stack.var.shape):
+        _pool_tile(stack, tile)
 
 
 def _pool_tile(stack: Stack, tile: tuple[slice, slice]) -> None:

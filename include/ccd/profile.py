@@ -14,13 +14,16 @@ import tomllib
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from include.ccd.calibration import Calibration
 from include.ccd.detector import Detector
 from include.ccd.errors import ProfileError
-from include.ccd.fieldmap import Field, KindRule, TimeSource
+from include.ccd.fieldmap import Field, KindRule
+from include.ccd.time_sources import NameTime, TimeSource, check_zone
 from include.ccd.toml_tables import bind
+
+TEXTS: Final = frozenset({"filter", "readout", "object", "night"})
 
 __all__ = ["Calibration", "Camera", "Check", "Fields", "Profile", "Reading", "Site", "load_profile"]
 
@@ -38,6 +41,7 @@ class Site:
     def __post_init__(self) -> None:
         if not (-90 <= self.latitude_deg <= 90 and -180 <= self.longitude_deg <= 180):
             raise ValueError("latitude_deg must be in [-90, 90], longitude_deg in [-180, 180]")
+        check_zone(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Fields:
         Exposure time, the other value that a frame cannot be without.
     equinox : Field
         Julian year of `ra_deg` and `dec_deg`; 2000 when not listed.
-    site_latitude_deg, site_longitude_deg : Field
-        What the header says of the site: compared, never believed.
+    site_latitude_deg, site_longitude_deg, night : Field
+        What the header says of the site, and of the night (YYYY-MM-DD): compared, never believed.
     """
 
     observed_at: tuple[TimeSource, ...]
@@ -83,13 +87,14 @@ class Fields:
     saturation_adu: Field | None = None
     site_latitude_deg: Field | None = None
     site_longitude_deg: Field | None = None
+    night: Field | None = None
 
     def __post_init__(self) -> None:
         if not self.observed_at:
             raise ValueError("observed_at needs at least one source")
         for each in dataclasses.fields(self):
             field_map = getattr(self, each.name)
-            if isinstance(field_map, Field) and each.name not in {"filter", "readout", "object"}:
+            if isinstance(field_map, Field) and each.name not in TEXTS:
                 self._require_number(each.name, field_map)
 
     @staticmethod
@@ -112,30 +117,69 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """Between what mean raw levels, in ADU, frames of one kind are usual; None is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def hold(self, mean_adu: float) -> bool:
+        """Whether a mean level lies within."""
+        return (self.low is None or mean_adu >= self.low) and (
+            self.high is None or mean_adu <= self.high
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How the camera's files are read.
 
     Attributes
     ----------
-    hdu : int or None
-        Where the image is; None takes the first two-dimensional one.
+    hdu : int, str or None
+        Where the image is: position or EXTNAME; None takes the first two-dimensional one.
     verify_checksums : bool
         False for software that is known to write wrong sums.
     earliest : date
         No frame can be older: a clock that was never set says 1970 or 2000.
     future_tolerance_days : float
         How far ahead of the arrival a camera's clock may be.
+    decimal_comma : bool
+        Numbers are written 60,5: the software ran under a locale that FITS does not know.
+    name_time : NameTime or None
+        A time in the file's name, which must not contradict the header.
     """
 
-    hdu: int | None = None
+    hdu: int | str | None = None
     verify_checksums: bool = True
     earliest: date = date(2000, 1, 2)
     future_tolerance_days: float = 1.0
+    decimal_comma: bool = False
+    name_time: NameTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How long no frame may come at night before somebody is told.
+
+    Attributes
+    ----------
+    minutes : float
+        Of silence; 0 means that nobody is told.
+    sun_altitude_deg : float
+        It is night while the sun is lower.
+    closed_after_days : float
+        After so many days without a frame the telescope counts as closed.
+    """
+
+    minutes: float = 45.0
+    sun_altitude_deg: float = -12.0
+    closed_after_days: float = 7.0
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A site, its camera and its dialect. `name` is the stem of the file."""
+    """A site, its camera and its dialect. `name` is the stem of the file, `levels` are by kind."""
 
     name: str
     description: str
@@ -147,6 +191,8 @@ class Profile:
     reading: Reading = field(default_factory=Reading)
     calibration: Calibration = field(default_factory=Calibration)
     checks: tuple[Check, ...] = ()
+    levels: dict[str, Level] = field(default_factory=dict)
+    freshness: Freshness = field(default_factory=Freshness)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from include.ccd.errors import Malformed
 from include.ccd.fits_file import open_regular
-from include.ccd.fits_reader import Place, locate, read_pixels
+from include.ccd.fits_reader import Place, locate
 from include.ccd.header import FrameHeader
+from include.ccd.safe_reader import read_pixels_safely
 
 Pixels = npt.NDArray[Any]
 
@@ -80,7 +81,9 @@ class RawFrame:
     def _find(self) -> None:
         if self.path is None:
             raise ValueError("a frame needs a path or an array")
-        found = locate(self.path, hdu=self.hdu) or read_pixels(self.path, hdu=self.hdu)
+        found: Place | Pixels | None = locate(self.path, hdu=self.hdu)
+        if found is None:
+            found = read_pixels_safely(self.path, hdu=self.hdu)
         if found.shape != self.shape:
             raise Malformed("changed", f"the image is {found.shape}, it was {self.shape}")
         if isinstance(found, Place):

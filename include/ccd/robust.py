@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from include.ccd.sections import Section
 MAD_TO_SIGMA = 1.482602218505602
 SAMPLE_PIXELS = 4 * 1024**2
 _BLOCK_ROWS = 32
+_TILE_PX = 64
 
 Values = npt.NDArray[Any]
 Span = tuple[int, int]
@@ -45,6 +47,18 @@ def section_of(rows: Values, spans: Sequence[Span], section: Section) -> Values:
 def thin(values: Values, *, pixels: int = SAMPLE_PIXELS) -> Values:
     """Every n-th row (ny, nx), so that about `pixels` pixels are left; all if they are fewer."""
     return values[:: max(1, values.size // pixels)]
+
+
+def tiles(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Squares of about 64 px, as slices, that together cover (ny, nx)."""
+    for y in _edges(shape[0]):
+        for x in _edges(shape[1]):
+            yield y, x
+
+
+def _edges(size: int) -> list[slice]:
+    edges = np.linspace(0, size, max(1, size // _TILE_PX) + 1).astype(int)
+    return [slice(int(low), int(high)) for low, high in pairwise(edges)]
 
 
 def median_of(values: Values) -> float:

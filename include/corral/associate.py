@@ -164,7 +164,7 @@ class Associator:
 
     def __init__(self, session: Session, rows: Sequence[Any]) -> None:
         self._session = session
-        times = [row.observed_at for row in rows]
+        times = [row.observed_at for row in rows if row.observed_at is not None]
         self._span = (min(times), max(times)) if times else None
         self._candidates: dict[tuple[str, float], list[Product]] = {}
         self.reach_days = 0.0

@@ -1,51 +1,36 @@
 """The audit: what the ledger promises, compared with what the database and the store hold.
 
 It only reads. On a sound installation it finds nothing, at any moment, whatever was killed before;
-each check names the promise (I1, I2, … of the reliability contract) that it looks at.
+each check names the promise (I1, I2, … of the reliability contract) that it looks at. What rows say
+of each other is in ``promises_work`` and ``promises_data``; here are the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
 
 from include.corral.corral import Corral
-from include.corral.wants import derived_models
-from include.corral.store import STAGING
-from models.alert import Alert, AlertStatus, Delivery
-from models.frame import Frame, Sighting
-from models.product import Product, ProductInput
-from models.session import database_now
-from models.work import Outcome, StepRun, Unit, UnitRun, UnitStatus
+from include.corral.errors import ConfigurationError
+from include.corral.promises_data import DATA
+from include.corral.promises_work import WORK
+from include.corral.stray import orphans
+from include.corral.violation import Violation
+from models.product import Product
+
+__all__ = ["Violation", "audit", "orphans", "scrub"]
+
+# Rows looked at in one transaction: nothing stays open while files are read.
+ROWS = 1000
+# Of one promise; a store that is not mounted breaks one of them a million times.
+AT_MOST = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A promise that is not kept.
-
-    Attributes
-    ----------
-    invariant
-        Its number in the contract, ``"I3"``.
-    subject
-        The row or file.
-    message
-        What was found and what was expected.
-    """
-
-    invariant: str
-    subject: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} {self.subject}: {self.message}"
-
-
-def audit(corral: Corral, *, deep: bool = True) -> list[Violation]:
+def audit(corral: Corral, *, deep: bool = True, at_most: int = AT_MOST) -> list[Violation]:
     """Look for broken promises.
 
     Parameters
@@ -54,147 +39,86 @@ def audit(corral: Corral, *, deep: bool = True) -> list[Violation]:
         The installation.
     deep
         Also read every product's file and compare its hash; otherwise its size only.
+    at_most
+        How many violations of one promise are named; there may be more.
 
     Returns
     -------
     list of Violation
         Empty when all is well.
     """
-    with corral.read() as session:
-        found = [violation for check in _CHECKS for violation in check(session)]
-        return found + list(_files(session, corral, deep=deep))
+    found: list[Violation] = []
+    for promise in (*WORK, *DATA):
+        with corral.read() as session:
+            found += islice(promise(session), at_most)
+    return found + list(islice(_files(corral, deep=deep), at_most))
 
 
-def orphans(corral: Corral) -> list[str]:
-    """Give the files below the products' root that no row names; staged ones among them.
+def scrub(corral: Corral, *, after: int, seconds: float) -> tuple[list[Violation], int]:
+    """Compare the hashes of as many products as fit into the time, in the order they were made.
 
-    They are no violation: nobody can find them. The sweep removes them.
+    Parameters
+    ----------
+    corral
+        The installation.
+    after
+        Id of the product at which the last call ended; 0 begins anew.
+    seconds
+        After which no further file is begun.
+
+    Returns
+    -------
+    violations
+        Of the files that were read.
+    last
+        Id of the last product; 0 when the end was reached.
     """
-    root = corral.settings.products
-    with corral.read() as session:
-        known = set(session.scalars(select(Product.path)))
-    files = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    return sorted(path for path in files if path not in known or path.startswith(STAGING))
+    began = time.monotonic()
+    found: list[Violation] = []
+    for row in _products(corral, after):
+        found += _file(corral, row, deep=True)
+        if time.monotonic() - began >= seconds:
+            return found, row.id
+    return found, 0
 
 
-def _files(session: Session, corral: Corral, *, deep: bool) -> Iterator[Violation]:
+def _files(corral: Corral, *, deep: bool) -> Iterator[Violation]:
     """I1, I3: every product's file is there, whole."""
+    root = corral.settings.products
+    rows = _products(corral, 0)
+    first = next(rows, None)
+    if first is None:
+        return
+    if not root.is_dir():
+        yield Violation("I3", str(root), "the products' root is missing, and every product with it")
+        return
+    yield from _file(corral, first, deep=deep)
+    for row in rows:
+        yield from _file(corral, row, deep=deep)
+
+
+def _products(corral: Corral, after: int) -> Iterator[Any]:
     columns = (Product.id, Product.path, Product.sha256, Product.size_bytes)
-    for product_id, path, sha256, size_bytes in session.execute(select(*columns)):
-        place = corral.store.locate(path)
+    while rows := _next_products(corral, columns, after):
+        yield from rows
+        after = rows[-1].id
+
+
+def _next_products(corral: Corral, columns: Sequence[Any], after: int) -> list[Any]:
+    query = select(*columns).where(Product.id > after).order_by(Product.id).limit(ROWS)
+    with corral.read() as session:
+        return list(session.execute(query))
+
+
+def _file(corral: Corral, row: Any, *, deep: bool) -> Iterator[Violation]:
+    subject = f"product {row.id}"
+    try:
+        place = corral.store.locate(row.path)
         if not place.is_file():
-            yield Violation("I3", f"product {product_id}", f"its file {path} is missing")
-        elif place.stat().st_size != size_bytes:
-            size = place.stat().st_size
-            yield Violation(
-                "I1", f"product {product_id}", f"{path}: {size} bytes, not {size_bytes}"
-            )
-        elif deep and not corral.store.verify(path, sha256):
-            yield Violation("I1", f"product {product_id}", f"{path}: its content has changed")
-
-
-def _results_of_finished_attempts(session: Session) -> Iterator[Violation]:
-    """I2: what can be seen was made by an attempt that is recorded as done."""
-    for model in derived_models(session):
-        query = select(model.id, UnitRun.outcome).join(UnitRun, model.unit_run_id == UnitRun.id)
-        for row_id, outcome in session.execute(query.where(UnitRun.outcome != Outcome.DONE.value)):
-            message = f"made by an attempt that is {outcome}"
-            yield Violation("I2", f"{model.__tablename__} {row_id}", message)
-
-
-def _one_result_per_unit(session: Session) -> Iterator[Violation]:
-    """I10, I11: only the unit's last successful attempt has current results."""
-    for model in derived_models(session):
-        runs = func.count(func.distinct(model.unit_run_id))
-        query = select(model.unit_id).where(model.current).group_by(model.unit_id).having(runs > 1)
-        for unit_id in session.scalars(query):
-            yield Violation("I10", f"unit {unit_id}", f"two current {model.__tablename__} results")
-        void = select(model.id).join(Unit, model.unit_id == Unit.id)
-        void = void.where(model.current, Unit.status == UnitStatus.VOID.value)
-        for row_id in session.scalars(void):
-            yield Violation("I10", f"{model.__tablename__} {row_id}", "current, its unit is void")
-
-
-def _units_agree_with_attempts(session: Session) -> Iterator[Violation]:
-    """I1, I12: a unit that is done has the attempt that did it, with the same fingerprint."""
-    done = aliased(UnitRun)
-    query = (
-        select(Unit.id)
-        .outerjoin(
-            done,
-            (done.unit_id == Unit.id)
-            & (done.outcome == Outcome.DONE.value)
-            & (done.fingerprint == Unit.fingerprint),
-        )
-        .where(Unit.status == UnitStatus.DONE.value, done.id.is_(None))
-    )
-    for unit_id in session.scalars(query):
-        yield Violation("I1", f"unit {unit_id}", "done, but no attempt with its fingerprint is")
-    twice = (
-        select(UnitRun.unit_id, UnitRun.fence)
-        .where(UnitRun.outcome.in_([Outcome.DONE.value, Outcome.FAILED.value]))
-        .group_by(UnitRun.unit_id, UnitRun.fence)
-        .having(func.count() > 1)
-    )
-    for unit_id, fence in session.execute(twice):
-        yield Violation("I10", f"unit {unit_id}", f"two attempts ended with fence {fence}")
-
-
-def _no_forgotten_claims(session: Session) -> Iterator[Violation]:
-    """I4, I17: a lease that is over for long has been noticed."""
-    now = database_now(session.connection())
-    query = select(Unit.id, Unit.step, StepRun.lease_until).join(
-        StepRun, Unit.step_run_id == StepRun.id
-    )
-    query = query.where(
-        Unit.is_(UnitStatus.CLAIMED), StepRun.lease_until < now - timedelta(hours=1)
-    )
-    for unit_id, step, lease_until in session.execute(query):
-        message = f"of {step}, held by nobody since {lease_until:%Y-%m-%d %H:%M} UTC"
-        yield Violation("I17", f"unit {unit_id}", message)
-
-
-def _frames_were_seen(session: Session) -> Iterator[Violation]:
-    """I5: a frame is known by a path at which it was seen."""
-    query = select(Frame.id).outerjoin(Sighting).where(Sighting.id.is_(None))
-    for frame_id in session.scalars(query):
-        yield Violation("I5", f"frame {frame_id}", "was never seen anywhere")
-
-
-def _alerts_sent_were_delivered(session: Session) -> Iterator[Violation]:
-    """I14: an alert that counts as sent was taken by every channel."""
-    sent = select(Alert).where(Alert.status == AlertStatus.SENT.value)
-    taken = select(Delivery.alert_id, Delivery.channel).where(Delivery.delivered)
-    delivered: dict[int, set[str]] = {}
-    for alert_id, channel in session.execute(taken):
-        delivered.setdefault(alert_id, set()).add(channel)
-    for alert in session.scalars(sent):
-        if missing := set(alert.channels) - delivered.get(alert.id, set()):
-            message = f"counts as sent; {', '.join(sorted(missing))} never took it"
-            yield Violation("I14", f"alert {alert.id}", message)
-
-
-def _provenance_closes(session: Session) -> Iterator[Violation]:
-    """I23: from every product one comes to frames, and never in a circle."""
-    inputs: dict[int, list[bool]] = {}
-    columns = (ProductInput.product_id, ProductInput.frame_id, ProductInput.input_product_id)
-    for product_id, frame_id, input_id in session.execute(select(*columns)):
-        # A product is made after its inputs, so that its id is the greater.
-        earlier = frame_id is not None or (input_id or 0) < product_id
-        inputs.setdefault(product_id, []).append(earlier)
-    for product_id in session.scalars(select(Product.id)):
-        if product_id not in inputs:
-            yield Violation("I23", f"product {product_id}", "made from nothing that is recorded")
-        elif not all(inputs[product_id]):
-            yield Violation("I23", f"product {product_id}", "made from a later product")
-
-
-_CHECKS: tuple[Callable[[Session], Iterator[Violation]], ...] = (
-    _results_of_finished_attempts,
-    _one_result_per_unit,
-    _units_agree_with_attempts,
-    _no_forgotten_claims,
-    _frames_were_seen,
-    _alerts_sent_were_delivered,
-    _provenance_closes,
-)
+            yield Violation("I3", subject, f"its file {row.path} is missing")
+        elif (size := place.stat().st_size) != row.size_bytes:
+            yield Violation("I1", subject, f"{row.path}: {size} bytes, not {row.size_bytes}")
+        elif deep and not corral.store.verify(row.path, row.sha256):
+            yield Violation("I1", subject, f"{row.path}: its content has changed")
+    except (OSError, ConfigurationError) as error:
+        yield Violation("I3", subject, f"its file {row.path} cannot be read: {error}")

@@ -19,31 +19,24 @@ from models.work import Due, Planned, Subscription
 Wanted: TypeAlias = tuple[str, str]
 
 # What is noted under which source: see `models.work.Due`. A deleted row has no partition any more.
-_SOURCE = "CASE s.kind WHEN '' THEN '{gone}{source}' ELSE '{source}=' || s.kind END"
-_SQLITE = (
-    """
+_SQLITE = """
 CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} BEGIN
   INSERT INTO due (step, source, row_id)
-  SELECT s.step, """
-    + _SOURCE
-    + """, {row}.id FROM subscription s
+  SELECT s.step, CASE s.kind WHEN '' THEN '{gone}{source}' ELSE '{source}=' || s.kind END, {row}.id
+  FROM subscription s
   WHERE s.source = '{source}' AND s.kind IN ('', {row_kind});
 END
 """
-)
-_POSTGRESQL_FUNCTION = (
-    """
+_POSTGRESQL_FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO due (step, source, row_id)
-  SELECT s.step, """
-    + _SOURCE
-    + """, changed.id FROM subscription s, changed
+  SELECT s.step, CASE s.kind WHEN '' THEN '{gone}{source}' ELSE '{source}=' || s.kind END, c.id
+  FROM subscription s, changed c
   WHERE s.source = '{source}' AND s.kind IN ('', {changed_kind});
   RETURN NULL;
 END $$
 """
-)
 _POSTGRESQL = """
 CREATE OR REPLACE TRIGGER {name} AFTER {event} ON {table}
 REFERENCING {row} TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION {name}()
@@ -93,9 +86,7 @@ def subscribe(
     for source in sources:
         create_triggers(connection, tables[source])
     _write_subscriptions(connection, step, has, wanted)
-    heard_nothing = exists().where(
-        Subscription.step == Planned.step, Subscription.source.in_(mute)
-    )
+    heard_nothing = exists().where(Subscription.step == Planned.step, Subscription.source.in_(mute))
     connection.execute(delete(Planned).where((Planned.step == step) | heard_nothing))
 
 
@@ -161,7 +152,7 @@ def create_triggers(connection: Connection, table: Any) -> None:
             "gone": gone("") if event == "DELETE" else "",
             "row": row,
             "row_kind": f"{row}.kind" if has_kind else "''",
-            "changed_kind": "changed.kind" if has_kind else "''",
+            "changed_kind": "c.kind" if has_kind else "''",
         }
         if connection.dialect.name == "sqlite":
             connection.execute(text(_SQLITE.format(**names)))

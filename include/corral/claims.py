@@ -61,7 +61,9 @@ def claim(
             return []
     by_place = (Unit.partition, Unit.id)
     with corral.write() as session:
-        taken = _take(session, run, select(Unit.id).where(*is_open, Unit.lost == 0), by_place, limit)
+        taken = _take(
+            session, run, select(Unit.id).where(*is_open, Unit.lost == 0), by_place, limit
+        )
         if not taken:
             order = (Unit.lost, *by_place)
             taken = _take(session, run, select(Unit.id).where(*is_open), order, 1)
@@ -181,4 +183,3 @@ class LeaseKeeper:
             except SQLAlchemyError:
                 # The lease lasts for two more tries; if they fail too, the fence decides.
                 continue
-

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import date
 
 from include.corral.audit import audit, orphans
@@ -14,6 +16,7 @@ from include.corral.errors import ConfigurationError, CorralError
 from include.corral.pipeline import Pipeline
 from include.corral.report import FailurePolicy, group_failures
 from include.corral.settings import Settings
+from include.corral.sweep import sweep
 from include.corral.views import explain_lines, find_product, status_lines
 from models.schema import current_revision, head_revision, upgrade
 from models.session import DatabaseError, make_engine, masked
@@ -66,7 +69,13 @@ def _parser(pipeline: Pipeline) -> argparse.ArgumentParser:
     explain.set_defaults(command=_explain)
     check = commands.add_parser("audit", help="compare what is promised with what is there")
     check.add_argument("--quick", action="store_true", help="compare sizes of files, not hashes")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
     check.set_defaults(command=_audit)
+    broom = commands.add_parser("sweep", help="close the dead, look at disks and waiting files")
+    broom.add_argument(
+        "--deep", action="store_true", help="also audit, and remove files that no row names"
+    )
+    broom.set_defaults(command=_sweep)
     steps = commands.add_parser("steps", help="list loader, steps and alerts")
     steps.set_defaults(command=_steps)
     return parser
@@ -134,10 +143,24 @@ def _explain(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral,
 
 def _audit(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, say: Say) -> int:
     violations = audit(corral, deep=not arguments.quick)
+    stray = orphans(corral)
+    if arguments.json:
+        found = [asdict(violation) for violation in violations]
+        say(json.dumps({"violations": found, "orphans": stray}))
+        return 1 if violations else 0
     for violation in violations:
         say(str(violation))
-    say(f"{len(violations)} violation(s), {len(orphans(corral))} file(s) that no row names")
+    say(f"{len(violations)} violation(s), {len(stray)} file(s) that no row names")
     return 1 if violations else 0
+
+
+def _sweep(arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, say: Say) -> int:
+    chosen = [*pipeline.sweeps, *(pipeline.deep_sweeps if arguments.deep else ())]
+    reports = [sweep(corral, processor(), on_progress=say).report for processor in chosen]
+    failures = [failure for report in reports for failure in report.failures + report.standing]
+    for line in group_failures(failures):
+        say(f"  {line}")
+    return 1 if failures else 0
 
 
 def _steps(_arguments: argparse.Namespace, pipeline: Pipeline, _corral: Corral, say: Say) -> int:

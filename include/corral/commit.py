@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import insert, inspect, select, update
+from sqlalchemy import func, insert, inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
@@ -23,7 +23,7 @@ from include.corral.result import Result
 from include.corral.supersede import supersede
 from models.alert import Alert
 from models.base import Base
-from models.product import Derived
+from models.product import Derived, Product
 from models.session import database_now, first_line
 from models.work import Outcome, Unit, UnitRun, UnitStatus
 
@@ -88,7 +88,7 @@ def _commit_patiently(corral: Corral, step_run_id: int, results: Sequence[Result
 def _commit_once(
     corral: Corral, step_run_id: int, results: Sequence[Result], *, again: bool
 ) -> set[int]:
-    added: dict[Base, Any] = {}
+    added: list[tuple[Base, Any]] = []
     try:
         with corral.write() as session:
             owned = _owned(session, results)
@@ -99,18 +99,30 @@ def _commit_once(
             run_ids = _record(session, step_run_id, results, owned)
             rows, alerts = _rows(mine, run_ids)
             session.add_all(rows)
-            added = {row: _identity(row) for row in session.new}
+            added = [(row, getattr(row, "id", None)) for row in session.new]
+            _number(session)
             session.flush()
-            known = [alert for alert in alerts if enqueue_row(session, alert) is None]
+            _require_files(corral, rows)
+            known = {id(alert) for alert in alerts if enqueue_row(session, alert) is None}
             supersede(session, mine, run_ids.values())
             _settle(session, mine)
     except BaseException:
-        for row, identity in added.items():
+        for row, identity in added:
             _forget_identity(row, identity)
         raise
     for result in mine:
-        result.rows = [row for row in result.rows if row not in known]
+        result.rows = [row for row in result.rows if id(row) not in known]
     return {result.claim.unit_id for result in results} - owned
+
+
+def _require_files(corral: Corral, rows: Sequence[Base]) -> None:
+    """Raise where a file is gone: seen after the row is written, when the sweep must wait for us.
+
+    A worker that was paused for long may have had its file, which no row named, removed.
+    """
+    for row in rows:
+        if isinstance(row, Product):
+            corral.store.require(row.path, row.size_bytes)
 
 
 def _owned(session: Session, results: Sequence[Result]) -> set[int]:
@@ -132,7 +144,8 @@ def _outcomes(session: Session, step_run_id: int, results: Sequence[Result]) -> 
         UnitRun.step_run_id == step_run_id,
         UnitRun.outcome != Outcome.LOST,
     )
-    return {row.unit_id: row.outcome for row in session.execute(query) if row.fence == fences[row.unit_id]}
+    rows = session.execute(query)
+    return {row.unit_id: row.outcome for row in rows if row.fence == fences[row.unit_id]}
 
 
 def _record(
@@ -156,7 +169,7 @@ def _record(
         for result in results
     ]
     statement = insert(UnitRun).returning(UnitRun.unit_id, UnitRun.id)
-    return {unit_id: run_id for unit_id, run_id in session.execute(statement, values)}
+    return {row.unit_id: row.id for row in session.execute(statement, values)}
 
 
 def _outcome(result: Result, owned: set[int]) -> Outcome:
@@ -181,6 +194,24 @@ def _rows(results: Sequence[Result], run_ids: dict[int, int]) -> tuple[list[Base
     return rows, alerts
 
 
+def _number(session: Session) -> None:
+    """Give new rows their ids, on SQLite, where whoever writes is alone and may do so.
+
+    SQLite would give the same ones, but says which only when rows are inserted one by one.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        return
+    by_table: dict[Any, list[Any]] = {}
+    for row in session.new:
+        mapper = inspect(row).mapper
+        if mapper.inherits is None and "id" in mapper.columns and getattr(row, "id", 0) is None:
+            by_table.setdefault(mapper.local_table, []).append(row)
+    for table, rows in by_table.items():
+        last = session.connection().scalar(select(func.max(table.c.id))) or 0
+        for number, row in enumerate(rows, start=last + 1):
+            row.id = number
+
+
 def _settle(session: Session, results: Sequence[Result]) -> None:
     """Write the units' new state."""
     states: dict[tuple[UnitStatus, FailureClass | None, str | None], list[int]] = {}
@@ -199,10 +230,6 @@ def _settle(session: Session, results: Sequence[Result]) -> None:
             .values(values)
             .execution_options(synchronize_session=False)
         )
-
-
-def _identity(row: Base) -> Any:
-    return getattr(row, "id", None)
 
 
 def _forget_identity(row: Base, identity: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from weakref import WeakSet
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -14,6 +15,17 @@ from include.corral.settings import Settings
 from include.corral.store import ProductStore
 from models.schema import ensure_schema
 from models.session import begin_read, begin_write, make_engine
+
+_ENGINES: WeakSet[Engine] = WeakSet()
+
+
+def _let_idle_connections_go() -> None:
+    """Close what a forked child must not inherit: SQLite's locks would be there only in name."""
+    for engine in list(_ENGINES):
+        engine.dispose()
+
+
+os.register_at_fork(before=_let_idle_connections_go)
 
 
 class Corral:
@@ -54,8 +66,13 @@ class Corral:
                 # The connections belong to the parent, which goes on using them.
                 self._engine.dispose(close=False)
             engine = make_engine(self.settings.database_url)
-            ensure_schema(engine)
+            try:
+                ensure_schema(engine)
+            except BaseException:
+                engine.dispose()
+                raise
             self._engine, self._pid = engine, os.getpid()
+            _ENGINES.add(engine)
         return self._engine
 
     @contextmanager

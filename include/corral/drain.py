@@ -14,16 +14,17 @@ from include.corral.claims import (
     release_dead_holders,
     reopen_failed,
 )
-from include.corral.commit import Result, commit
+from include.corral.commit import commit
 from include.corral.corral import Corral
-from include.corral.errors import FailureClass
+from include.corral.errors import FailureClass, database_errors
 from include.corral.execute import execute
 from include.corral.ledger import OpenRun, Stopwatch, close_run, last_failures, open_run
-from include.corral.loader import Loader
 from include.corral.processor import Processor
 from include.corral.report import Failure, Report
+from include.corral.result import Result
 from include.corral.trigger import Trigger
-from include.corral.work import Batch
+from include.corral.work import Batch, Work
+from models.session import DatabaseError
 from models.work import UnitStatus
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 PROGRESS_EVERY_S = 5.0
 LARGEST_BATCH = 1000
+# What is not begun by then goes back: results are committed at least this often.
+BATCH_S = 2.0
 
 
 def drain(
@@ -54,7 +57,8 @@ def drain(
     processor
         A step, a loader or an alert.
     partition
-        Work on this one only (a night, ``"2026-11-20"``); None works on everything.
+        Work on this one only (a night, ``"2026-11-20"``); None works on everything, and so does
+        any where the processor has no partitions (a loader, a step whose units cross them).
     trigger
         Who asks.
     retry_failed
@@ -71,102 +75,134 @@ def drain(
     ------
     Retryable
         If the database went out of reach.
+    ConfigurationError
+        If it cannot be used as it is set up.
     """
-    if isinstance(processor, Loader):
-        partition = None
-    watch = Stopwatch()
     processor.settings = corral.settings
-    run = open_run(corral, processor, partition, trigger or Trigger())
-    report = Report(processor.name, partition, run.id)
-    failure: BaseException | None = None
-    try:
-        with LeaseKeeper(corral, run):
-            reopen_failed(corral, run, every_class=retry_failed)
-            _work_through(corral, processor, run, report, on_progress)
-        report.standing = _standing(corral, run)
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        report.seconds = watch.seconds
-        _close(corral, run, report, failure)
-    on_progress(report.summary())
-    return report
+    asked = partition if processor.is_partitioned() else None
+    with database_errors(processor.name):
+        run = open_run(corral, processor, asked, trigger or Trigger())
+        return _Drain(corral, processor, run, on_progress).to_the_end(retry_failed=retry_failed)
 
 
-def _work_through(
-    corral: Corral, processor: Processor, run: OpenRun, report: Report, on_progress: Progress
-) -> None:
-    work = processor.work(corral, run)
-    pace = _Pace()
-    begun, told = Stopwatch(), Stopwatch()
-    while True:
-        batch = work.batch(pace.size)
-        if batch is None:
-            if work.shared and _others_are_working(corral, run, on_progress):
-                continue
-            break
+class _Drain:
+    """One trigger at work."""
+
+    def __init__(
+        self, corral: Corral, processor: Processor, run: OpenRun, on_progress: Progress
+    ) -> None:
+        self.corral = corral
+        self.processor = processor
+        self.run = run
+        self.report = Report(processor.name, run.partition, run.id)
+        self._say = on_progress
+        self._watch = Stopwatch()
+        self._told = Stopwatch()
+        self._messages: set[str | None] = set()
+
+    def to_the_end(self, *, retry_failed: bool) -> Report:
+        """Work until nothing is open, and close the record whatever happens."""
+        failure: BaseException | None = None
+        try:
+            with LeaseKeeper(self.corral, self.run):
+                reopen_failed(self.corral, self.run, every_class=retry_failed)
+                self._work_through()
+            self.report.standing = _standing(self.corral, self.run)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self.report.seconds = self._watch.seconds
+            self._close(failure)
+        self._say(self.report.summary())
+        return self.report
+
+    def _work_through(self) -> None:
+        work = self.processor.work(self.corral, self.run)
+        pace = _Pace()
+        while True:
+            batch = work.batch(pace.size)
+            if batch is not None:
+                watch = Stopwatch()
+                finished = self._do(work, batch)
+                pace.adapt(finished, watch.seconds)
+                self._tell_progress()
+            elif not (work.shared and self._others_are_working()):
+                break
+        self.report.void = work.void
+
+    def _do(self, work: Work, batch: Batch) -> int:
+        """Execute and commit what fits into the time of a batch; give how many units that were."""
         watch = Stopwatch()
-        _do_batch(corral, processor, run, batch, report)
-        pace.adapt(watch.seconds)
-        if told.seconds > PROGRESS_EVERY_S:
-            told = Stopwatch()
-            left = count(corral, run, UnitStatus.OPEN)
-            on_progress(report.progress(left, begun.seconds))
-    report.void = work.void
+        results: list[Result] = []
+        with batch:
+            for task in batch.tasks:
+                results.append(execute(self.processor, task))
+                if watch.seconds > BATCH_S:
+                    break
+            # The rows go over to the session that writes, with those they refer to.
+            batch.session.expunge_all()
+            lost = commit(self.corral, self.run.id, results, self.processor.classify)
+            for result in results:
+                self._count(result, lost=result.claim.unit_id in lost)
+        if left := batch.tasks[len(results) :]:
+            work.give_back(left)
+        return len(results)
 
+    def _count(self, result: Result, *, lost: bool) -> None:
+        report = self.report
+        if lost:
+            report.lost += 1
+        elif result.failure_class is not None:
+            self._tell_failure(result)
+            report.failed += 1
+            report.failures.append(
+                Failure(result.claim.key, result.failure_class, result.message or "")
+            )
+        else:
+            report.done += 1
+            for row in result.rows:
+                report.outputs[row.__tablename__] += 1
+                if (key := getattr(row, "partition_key", None)) is not None:
+                    report.partitions.add(key)
 
-def _do_batch(
-    corral: Corral, processor: Processor, run: OpenRun, batch: Batch, report: Report
-) -> None:
-    with batch:
-        results = [execute(processor, task) for task in batch.tasks]
-        # The rows go over to the session that writes, with those they refer to.
-        batch.session.expunge_all()
-        lost = commit(corral, run.id, results)
-        for result in results:
-            _count(report, result, lost=result.claim.unit_id in lost)
-
-
-def _count(report: Report, result: Result, *, lost: bool) -> None:
-    if lost:
-        report.lost += 1
-    elif result.failure_class is not None:
-        _tell_failure(report, result)
-        report.failed += 1
-        report.failures.append(
-            Failure(result.claim.key, result.failure_class, result.message or "")
+    def _tell_failure(self, result: Result) -> None:
+        """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
+        again = result.message in self._messages
+        self._messages.add(result.message)
+        log.warning(
+            "%s unit %r failed (%s): %s",
+            self.report.step,
+            result.claim.key,
+            result.failure_class,
+            "as before" if again else result.message,
+            exc_info=None if again else result.error,
         )
-    else:
-        report.done += 1
-        for row in result.rows:
-            report.outputs[row.__tablename__] += 1
-            if (key := getattr(row, "partition_key", None)) is not None:
-                report.partitions.add(key)
 
+    def _tell_progress(self) -> None:
+        if self._told.seconds > PROGRESS_EVERY_S:
+            self._told = Stopwatch()
+            left = count(self.corral, self.run, UnitStatus.OPEN)
+            self._say(self.report.progress(left, self._watch.seconds))
 
-def _tell_failure(report: Report, result: Result) -> None:
-    """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
-    again = any(failure.message == result.message for failure in report.failures)
-    log.warning(
-        "%s unit %r failed (%s): %s",
-        report.step,
-        result.claim.key,
-        result.failure_class,
-        "as before" if again else result.message,
-        exc_info=None if again else result.error,
-    )
+    def _others_are_working(self) -> bool:
+        """Wait a moment where others hold units; what comes after the step needs them finished."""
+        held = count(self.corral, self.run, UnitStatus.CLAIMED)
+        if held and not release_dead_holders(self.corral, self.run):
+            if self._told.seconds > PROGRESS_EVERY_S:
+                self._told = Stopwatch()
+                self._say(f"{self.run.step}: waiting for {held} unit(s) that another worker holds")
+            time.sleep(min(1.0, self.corral.settings.lease_s / 10))
+        return held > 0
 
-
-def _others_are_working(corral: Corral, run: OpenRun, on_progress: Progress) -> bool:
-    """Wait a moment where others hold units; what comes after this step needs them finished."""
-    held = count(corral, run, UnitStatus.CLAIMED)
-    if not held:
-        return False
-    if not release_dead_holders(corral, run):
-        on_progress(f"{run.step}: waiting for {held} unit(s) that another worker holds")
-        time.sleep(min(2.0, corral.settings.lease_s / 10))
-    return True
+    def _close(self, failure: BaseException | None) -> None:
+        try:
+            close_run(self.corral, self.run, self.report, failure)
+        except (SQLAlchemyError, DatabaseError):
+            # The next trigger finds the process gone and closes the record as lost.
+            log.exception("record of trigger %d of %s not closed", self.run.id, self.run.step)
+            if failure is None:
+                raise
 
 
 def _standing(corral: Corral, run: OpenRun) -> list[Failure]:
@@ -181,16 +217,6 @@ def _standing(corral: Corral, run: OpenRun) -> list[Failure]:
         ]
 
 
-def _close(corral: Corral, run: OpenRun, report: Report, failure: BaseException | None) -> None:
-    try:
-        close_run(corral, run, report, failure)
-    except SQLAlchemyError:
-        # The next trigger finds the process gone and closes the record as lost.
-        log.exception("record of trigger %d of %s could not be closed", run.id, run.step)
-        if failure is None:
-            raise
-
-
 class _Pace:
     """How many units are claimed and committed together: as many as take about a second.
 
@@ -200,8 +226,10 @@ class _Pace:
     def __init__(self) -> None:
         self.size = 1
 
-    def adapt(self, seconds: float) -> None:
-        if seconds < 0.25:
+    def adapt(self, finished: int, seconds: float) -> None:
+        if finished < self.size and seconds > BATCH_S:
+            self.size = finished
+        elif seconds < BATCH_S / 8:
             self.size = min(self.size * 8, LARGEST_BATCH)
-        elif seconds > 2.0:
+        elif seconds > BATCH_S:
             self.size = max(1, self.size // 4)

@@ -109,6 +109,7 @@ _CONFIGURATION = frozenset(
         errno.EACCES,
         errno.EPERM,
         errno.EROFS,
+        errno.EEXIST,
         errno.ENOTDIR,
         errno.EISDIR,
         errno.ELOOP,

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import inspect
+from sqlalchemy.orm import Session
 
-from include.corral.commit import Result
-from include.corral.errors import StepContractError
+from include.corral.errors import FailureClass, StepContractError, is_refused_write
 from include.corral.ledger import Stopwatch
 from include.corral.processor import Processor
+from include.corral.result import Result
 from include.corral.work import Task
 from models.base import Base
 
@@ -27,18 +28,43 @@ def execute(processor: Processor, task: Task) -> Result:
     try:
         if task.error is not None:
             raise task.error
-        result.rows = _rows(processor, processor.process(task.input, run))
-        _refuse_changed_input(processor, task)
-        for staged in run.staged:
-            run.corral.store.publish(staged)
-        result.fingerprint = run.fingerprint
+        rows = _rows(processor, processor.process(task.input, run))
+        _refuse_changes(processor, run.session)
+        run.publish(rows)
+        result.rows, result.fingerprint = rows, run.fingerprint
     except Exception as error:  # noqa: BLE001 - the one place where a unit's errors end
-        result.fail(error, processor.classify(error))
+        _fail(result, processor, error)
+        _clean(run.session)
+    finally:
         run.drop_staged()
-        run.session.rollback()
-    result.associations = [found.as_json() for found in run.found] or None
+    if run.session.in_transaction() and not run.session.dirty:
+        run.session.commit()  # nothing is written; nothing stays open during the next unit
+    result.associations = run.considered()
     result.seconds = watch.seconds
     return result
+
+
+def _fail(result: Result, processor: Processor, error: Exception) -> None:
+    if is_refused_write(error):
+        error = StepContractError(
+            f"{processor.name} wrote through run.session, which is for looking things up. Nothing "
+            "was written; rows are yielded."
+        )
+    try:
+        failure_class = processor.classify(error)
+    except Exception:  # noqa: BLE001 - the error that counts is the first one
+        failure_class = FailureClass.BUG
+    result.fail(error, failure_class)
+
+
+def _clean(session: Session) -> None:
+    """Let go of what the step has changed; rows of the other units stay as they were read."""
+    for row in list(session.new):
+        session.expunge(row)
+    for row in list(session.deleted):
+        session.add(row)  # not to be deleted after all
+    for row in list(session.dirty):
+        session.expire(row)
 
 
 def _rows(processor: Processor, made: Any) -> list[Base]:
@@ -61,11 +87,18 @@ def _rows(processor: Processor, made: Any) -> list[Base]:
     return rows
 
 
-def _refuse_changed_input(processor: Processor, task: Task) -> None:
-    session = task.run.session
-    changed = [row for row in session.dirty if session.is_modified(row)]
-    if changed or session.deleted:
+def _refuse_changes(processor: Processor, session: Session) -> None:
+    changed = [row for row in session.dirty if _has_other_values(row)]
+    if foreign := [*changed, *session.deleted, *session.new]:
         raise StepContractError(
-            f"{processor.name} changed {(changed or list(session.deleted))[0]!r}, which is not its "
-            "own. Nothing was written; a step makes new rows instead."
+            f"{processor.name} changed {foreign[0]!r} or put it into run.session. Nothing was "
+            "written; a step yields new rows and leaves others as they are."
         )
+
+
+def _has_other_values(row: Base) -> bool:
+    """Tell whether a column differs; to be referred to by a new row is no change."""
+    state = inspect(row)
+    return any(
+        state.attrs[column.key].history.has_changes() for column in state.mapper.column_attrs
+    )

@@ -100,4 +100,6 @@ def short_key(text: str, limit: int = KEY_LENGTH) -> str:
 def _same_group(step: Step, values: list[Any]) -> Any:
     pairs = zip(step.group_by, values, strict=True)
     # IS NOT DISTINCT FROM would be shorter, but PostgreSQL uses no index for it.
-    return and_(*(column.is_(None) if value is None else column == value for column, value in pairs))
+    return and_(
+        *(column.is_(None) if value is None else column == value for column, value in pairs)
+    )

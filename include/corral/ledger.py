@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass
+from include.corral.lost import tell_of_lost
 from include.corral.processor import Processor
 from include.corral.report import Report
 from include.corral.trigger import Trigger, process_key, software_versions, this_process
@@ -98,7 +99,8 @@ def release_dead(session: Session, run: OpenRun) -> int:
 
     Dead are: earlier tries of the same task, processes of this host that are gone, and triggers
     whose lease is over. Each attempt cut short becomes a UnitRun with outcome ``lost``. To be wrong
-    about a death costs work done twice, never a result twice: the fence sees to that.
+    about a death costs work done twice, never a result twice: the fence sees to that. Whoever is
+    told of failures is told of each death, in the same transaction.
 
     Returns
     -------
@@ -106,9 +108,8 @@ def release_dead(session: Session, run: OpenRun) -> int:
         How many units were given back.
     """
     now = database_now(session.connection())
-    for run_id, reason in _dead_runs(session, run, now).items():
-        values = {"outcome": Outcome.LOST, "ended_at": now, "message": reason}
-        session.execute(update(StepRun).where(StepRun.id == run_id).values(values))
+    dead = _dead_runs(session, run, now)
+    ended = [run_id for run_id, reason in dead.items() if _end(session, run_id, reason, now)]
     # A trigger that has ended holds nothing; one that was taken for dead and is not runs again
     # as soon as it claims or shows life.
     held = (
@@ -120,9 +121,17 @@ def release_dead(session: Session, run: OpenRun) -> int:
     if session.get_bind().dialect.name == "postgresql":
         held = held.with_for_update(of=Unit, skip_locked=True)
     units = session.execute(held).all()
-    for unit, reason in units:
-        _give_back(session, unit, reason or "its trigger has ended", now)
+    for unit, message in units:
+        _give_back(session, unit, message or "its trigger has ended", now)
+    tell_of_lost(session, ended, [unit for unit, _ in units])
     return len(units)
+
+
+def _end(session: Session, run_id: int, reason: str, now: datetime) -> bool:
+    """Close a trigger as lost; False where somebody else has just done so."""
+    values = {"outcome": Outcome.LOST, "ended_at": now, "message": reason}
+    running = update(StepRun).where(StepRun.id == run_id, StepRun.is_running())
+    return session.scalar(running.values(values).returning(StepRun.id)) is not None
 
 
 def _dead_runs(session: Session, run: OpenRun, now: datetime) -> dict[int, str]:
@@ -142,7 +151,7 @@ def _dead_runs(session: Session, run: OpenRun, now: datetime) -> dict[int, str]:
 
 
 def _is_earlier_try(other: StepRun, trigger: Trigger) -> bool:
-    """Tell whether `other` is of the same task: Airflow begins a try when the one before is over."""
+    """Tell whether `other` is of the same task: a try begins when the one before is over."""
     same = all(
         getattr(other, name) == getattr(trigger, name)
         for name in ("dag_id", "run_id", "task_id", "map_index")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from include.corral.grouping import short_key
 from include.corral.processor import Processor, Rows
 from models.base import Base, canonical_json
 
@@ -62,9 +63,12 @@ class Loader(Processor):
         return rows
 
     def as_item(self, made: Item | Base) -> Item:
-        """Give a generated row as item, named by its content."""
+        """Give a generated row as item, named by its content.
+
+        Names that no database takes (too long, not UTF-8) are changed into some that all take.
+        """
         if isinstance(made, Item):
-            return made
+            return replace(made, key=short_key(made.key))
         key = hashlib.sha256(canonical_json([type(made).__name__, made.content()]).encode())
         return Item(key.hexdigest(), "", made)
 

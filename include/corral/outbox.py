@@ -59,6 +59,21 @@ def enqueue(
     return made
 
 
+def enqueue_row(session: Session, alert: Alert) -> int | None:
+    """Put the message that a step or a rule has made into the outbox, as `enqueue` does."""
+    return enqueue(
+        session,
+        dedup_key=alert.dedup_key,
+        rule=alert.rule,
+        subject=alert.subject,
+        body=alert.body,
+        severity=alert.severity or "warning",
+        partition=alert.partition or "",
+        channels=alert.channels or ("email",),
+        context=alert.context,
+    )
+
+
 def record_delivery(
     session: Session,
     alert: Alert,

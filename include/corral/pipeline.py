@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from include.corral.alert import Alert
+from include.corral.chores import DeepSweep, LightSweep
 from include.corral.errors import ConfigurationError
 from include.corral.loader import Loader
 from include.corral.processor import Processor
 from include.corral.step import Step
+from include.corral.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,16 @@ class Pipeline:
         In the order in which a partition goes through them.
     alerts
         Rules that are looked at after the steps.
+    sweeps, deep_sweeps
+        What looks after the installation, every few minutes and once a day.
     """
 
     name: str
     loader: type[Loader]
     steps: Sequence[type[Step]] = ()
     alerts: Sequence[type[Alert]] = ()
+    sweeps: Sequence[type[Sweep]] = (LightSweep,)
+    deep_sweeps: Sequence[type[Sweep]] = (DeepSweep,)
 
     def processors(self) -> list[type[Processor]]:
         """Give all of them, the loader first."""

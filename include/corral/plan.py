@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from include.corral.associate import Associator
@@ -176,19 +177,19 @@ class Planner:
         heads = [rows[0] for rows in groups.values()]
         associator = Associator(session, heads if self.step.uses else [])
         for key, rows in groups.items():
-            found = associations(self.step, rows, associator)
             partition = rows[0].partition_key if self.step.is_partitioned() else ""
-            wanted = fingerprint(self.step, rows, found)
+            wanted = _wanted(self.step, rows, associator)
             yield Want(key, partition, [row.id for row in rows], wanted)
-        if groups and self.step.uses:
+        if self.step.uses:
             self._widen_marks(session, heads, associator.reach_days)
 
     def _widen_marks(self, session: Session, heads: Sequence[Any], reach_days: float) -> None:
         """Let the marks say in which time products matter to their rows."""
         times: dict[str, list[Any]] = {}
         for head in heads:
-            key = head.partition_key if self.step.is_partitioned() else ""
-            times.setdefault(key, []).append(head.observed_at)
+            if head.observed_at is not None:
+                key = head.partition_key if self.step.is_partitioned() else ""
+                times.setdefault(key, []).append(head.observed_at)
         reach = timedelta(days=reach_days)
         for key, moments in times.items():
             first, last = min(moments) - reach, max(moments) + reach
@@ -203,6 +204,20 @@ class Planner:
                     .values({column.key: moment})
                     .execution_options(synchronize_session=False)
                 )
+
+
+def _wanted(step: Step, rows: Sequence[Any], associator: Associator) -> str:
+    """Fingerprint of the unit's result; of the error, where the step cannot even say what it wants.
+
+    The unit is then opened, meets the same error when it is worked on, and fails with it alone.
+    """
+    try:
+        return fingerprint(step, rows, associations(step, rows, associator))
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one bad row must not stop the planning of all
+        text = canonical_json([step.signature, [row.id for row in rows], repr(error)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def mark_signature(step: Step) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from include.corral.errors import ConfigurationError, FailureClass, classify
@@ -68,7 +69,7 @@ class Processor(ABC):
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"parameters of {self.name}: {error}") from error
 
-    @property
+    @cached_property
     def signature(self) -> str:
         """Hash of name, version and parameters."""
         text = canonical_json([self.name, self.version, dict(self.parameters)])

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy.orm import Session
 
 from include.corral.associate import Association, Associator
 from include.corral.claims import Claim
 from include.corral.corral import Corral
-from include.corral.fingerprint import fingerprint
+from include.corral.disk import ensure_space
+from include.corral.errors import StepContractError
+from include.corral.fingerprint import associations, fingerprint
 from include.corral.store import Payload, StagedFile, contained
 from models.frame import Frame
 from models.product import Product, ProductInput
-
-if TYPE_CHECKING:
-    from include.corral.step import Step
 
 Inputs: TypeAlias = Mapping[str, Any]
 
@@ -46,17 +47,32 @@ class Run:
         self.session = session
         self.claim = claim
         self.staged: list[StagedFile] = []
-        self.found: list[Association] = []
         self._processor = processor
         self._rows = list(rows)
         self._associator = associator
 
-    @property
+    @cached_property
+    def found(self) -> list[Association]:
+        """Products that go with the unit, and how they were chosen."""
+        if self._associator is None or not self._rows:
+            return []
+        return associations(self._processor, self._rows, self._associator)
+
+    @cached_property
     def fingerprint(self) -> str:
-        """Identity of the result, from the inputs and masters in use."""
-        if not self.found:
+        """Identity of the result: from the rows and products in hand, by the code that runs.
+
+        It is not taken from the plan, which another version of the code may have made, from rows
+        as they were then. Where the two differ, the next plan finds the result stale.
+        """
+        if not self._rows:  # an item of a loader
             return self.claim.fingerprint
         return fingerprint(self._processor, self._rows, self.found)
+
+    def considered(self) -> list[dict[str, Any]] | None:
+        """Give how products were chosen, as the ledger keeps it; None where none were asked for."""
+        found: list[Association] = vars(self).get("found", [])
+        return [association.as_json() for association in found] or None
 
     def path(self, row: Frame | Product) -> Path:
         """Where the file of a frame or product is."""
@@ -69,7 +85,12 @@ class Run:
         return self._processor.read(self.path(row), row)
 
     def associate(self, row: Any) -> dict[str, Product | None]:
-        """Find the products that the step uses with `row`; how they were chosen is recorded.
+        """Give the products that the step uses with `row`; how they were chosen is recorded.
+
+        Parameters
+        ----------
+        row
+            The input; of a group the first row, which speaks for all.
 
         Returns
         -------
@@ -80,10 +101,14 @@ class Run:
         ------
         UpstreamMissing
             If one is missing and the rule is to stop.
+        StepContractError
+            If `row` is another one than that for which the plan was made.
         """
-        step: Step = self._processor
-        assert self._associator is not None
-        self.found = [self._associator.find(row, step.rule(use, row)) for use in step.uses]
+        if not self._rows or row is not self._rows[0]:
+            raise StepContractError(
+                f"{self._processor.name} asked for products that go with {row!r}, which is not the "
+                "(first) row of its unit: what it is made from would not be on record"
+            )
         for association in self.found:
             association.require(row)
         return {association.use.role: association.taken for association in self.found}
@@ -106,20 +131,20 @@ class Run:
         kind
             Of product.
         payload
-            What the file holds.
+            What the file holds; where it tells its ``nbytes``, there must be room for twice that.
         inputs
             Role to the frame or product, or list of them, that it was made from. None is left out.
         like
             Row whose night and camera set-up the product takes over.
         metrics, flags
-            Numbers and remarks to remember.
+            Numbers and remarks to remember; what is no number (NaN, infinite) is kept as None.
         columns
             Columns of Product that differ from those of `like`.
 
         Raises
         ------
         StorageTrouble, ConfigurationError
-            If it cannot be written.
+            If it cannot be written, or there is no room for it.
         """
         edges = [
             _edge(role, row)
@@ -127,6 +152,7 @@ class Run:
             for row in (rows if isinstance(rows, list | tuple) else [rows])
             if row is not None
         ]
+        ensure_space(self.corral, getattr(payload, "nbytes", 0))
         staged = self.corral.store.stage(
             payload,
             self._provenance(inputs),
@@ -145,7 +171,7 @@ class Run:
                 "sha256": staged.sha256,
                 "path": str(staged.path),
                 "size_bytes": staged.size_bytes,
-                "metrics": dict(metrics or {}),
+                "metrics": {name: _finite(value) for name, value in (metrics or {}).items()},
                 "flags": list(flags),
                 "inputs": edges,
                 "made_at": datetime.now(UTC),
@@ -169,10 +195,22 @@ class Run:
             "inputs": named,
         }
 
+    def publish(self, rows: Sequence[Any]) -> None:
+        """Give the files of the products among `rows` their final names."""
+        named = {row.path for row in rows if isinstance(row, Product)}
+        for staged in self.staged:
+            if str(staged.path) in named:
+                self.corral.store.publish(staged)
+
     def drop_staged(self) -> None:
-        """Remove what was staged for a result that will not be."""
+        """Remove what was staged and is not published: no row names it."""
         for staged in self.staged:
             self.corral.store.discard(staged)
+
+
+def _finite(value: float) -> float | None:
+    """Give `value` as the database can keep it: JSON has neither NaN nor infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _edge(role: str, row: Frame | Product) -> ProductInput:

@@ -7,6 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
@@ -88,18 +89,17 @@ class ProductStore:
         staging = self.root / STAGING
         temporary = staging / f"{uuid.uuid4().hex}{payload.suffix}"
         try:
-            staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(staging, mode=0o700)
             with temporary.open("xb") as stream:
                 payload.write(stream, provenance)
                 stream.flush()
                 os.fsync(stream.fileno())
-                size_bytes = stream.tell()
+                size_bytes = os.fstat(stream.fileno()).st_size
             sha256 = hash_file(temporary)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise _trouble(error, temporary) from error
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        except BaseException as error:
+            _remove(temporary)
+            if isinstance(error, OSError):
+                raise _trouble(error, temporary) from error
             raise
         below = PurePosixPath(*map(safe, folder.split("/")))
         final = below / f"{safe(name)}-{sha256[:12]}{payload.suffix}"
@@ -115,19 +115,36 @@ class ProductStore:
         """
         final = self.locate(staged.path)
         try:
-            above = [place for place in final.parents if place.is_relative_to(self.root)]
-            fresh = not final.parent.exists()
-            final.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(final.parent)
             staged.temporary.replace(final)
-            # A new folder is itself a name in the folder above.
-            for folder in above if fresh else above[:1]:
-                sync_folder(folder)
+            sync_folder(final.parent)
         except OSError as error:
             raise _trouble(error, final) from error
 
     def discard(self, staged: StagedFile) -> None:
         """Remove a staged file that will not be published."""
-        staged.temporary.unlink(missing_ok=True)
+        _remove(staged.temporary)
+
+    def require(self, path: str, size_bytes: int) -> None:
+        """See to it that a file which is to be named by a row is there.
+
+        It is opened, as on a network filesystem only opening asks the server.
+
+        Raises
+        ------
+        StorageTrouble
+            If it is not, or has another size.
+        """
+        try:
+            with self.locate(path).open("rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+        except FileNotFoundError:
+            size = None
+        except OSError as error:
+            raise _trouble(error, self.root / path) from error
+        if size != size_bytes:
+            found = "it is gone" if size is None else f"it has {size} bytes, not {size_bytes}"
+            raise StorageTrouble(f"{path}: {found}. No row names it; it is made again.")
 
     def verify(self, path: str, sha256: str) -> bool:
         """Tell whether the file is there with that content."""
@@ -137,10 +154,23 @@ class ProductStore:
 
 def contained(root: Path, path: str | PurePosixPath) -> Path:
     """Join `path` to `root`, and make sure that it stays below it, links followed."""
-    place = (root / path).resolve()
-    if not place.is_relative_to(root.resolve()):
+    try:
+        place = (root / path).resolve()
+        is_below = place.is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL
+        raise ConfigurationError(f"path {str(path)!r} leads nowhere: {error}") from error
+    if not is_below:
         raise ConfigurationError(f"path {str(path)!r} leaves its root {root}; it was not opened")
     return place
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make `folder` and those above it; each new one is a name in the one above, made durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=mode, exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def safe(text: str, limit: int = 100) -> str:
@@ -161,6 +191,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(temporary: Path) -> None:
+    """Remove it if that can be done: the error that led here is the one that counts."""
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def _trouble(error: OSError, path: Path) -> StorageTrouble | ConfigurationError:

@@ -44,11 +44,21 @@ def supersede(session: Session, results: Sequence[Result], run_ids: Collection[i
 
 def _name_successors(session: Session, stale: Sequence[Any], run_ids: Collection[int]) -> None:
     table: Any = Product.__table__
-    new = select(table.c.unit_id, table.c.kind, table.c.id).where(table.c.unit_run_id.in_(run_ids))
-    successors = {(row.unit_id, row.kind): row.id for row in session.execute(new)}
-    for row in session.execute(select(table.c.id, table.c.unit_id, table.c.kind).where(*stale)):
-        session.execute(
-            update(table)
-            .where(table.c.id == row.id)
-            .values(superseded_by_id=successors.get((row.unit_id, row.kind)))
-        )
+    columns = select(table.c.id, table.c.unit_id, table.c.kind, table.c.path)
+    by_name: dict[Any, list[int]] = {}
+    by_kind: dict[Any, list[int]] = {}
+    for row in session.execute(columns.where(table.c.unit_run_id.in_(run_ids))):
+        by_name.setdefault((row.unit_id, _name(row.path)), []).append(row.id)
+        by_kind.setdefault((row.unit_id, row.kind), []).append(row.id)
+    for row in session.execute(columns.where(*stale)).all():
+        named = by_name.get((row.unit_id, _name(row.path)), [])
+        successors = named or by_kind.get((row.unit_id, row.kind), [])
+        if len(successors) == 1:  # else it has none, or it cannot be told which
+            session.execute(
+                update(table).where(table.c.id == row.id).values(superseded_by_id=successors[0])
+            )
+
+
+def _name(path: str) -> str:
+    """Path without the hash that the store has added."""
+    return path.rpartition("-")[0]

@@ -137,9 +137,7 @@ def write_members(session: Session, step: str, wants: Sequence[Want]) -> None:
 
 def _write_rows(session: Session, unit_id: int, has: set[int], wanted: set[int]) -> None:
     for some in portions(has - wanted):
-        session.execute(
-            delete(UnitRow).where(UnitRow.unit_id == unit_id, UnitRow.row_id.in_(some))
-        )
+        session.execute(delete(UnitRow).where(UnitRow.unit_id == unit_id, UnitRow.row_id.in_(some)))
     if new := wanted - has:
         session.execute(
             insert(UnitRow), [{"unit_id": unit_id, "row_id": row_id} for row_id in sorted(new)]
@@ -168,7 +166,7 @@ def derived_models(session: Session) -> list[Any]:
     Those of other pipelines, whose tables are not in this database, are left out.
     """
     tables = set(inspect(session.connection()).get_table_names())
-    classes = (mapper.class_ for mapper in Base.registry.mappers)
+    classes: list[Any] = [mapper.class_ for mapper in Base.registry.mappers]
     return [
         model for model in classes if issubclass(model, Derived) and model.__tablename__ in tables
     ]

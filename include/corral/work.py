@@ -12,12 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from include.corral.associate import Associator
-from include.corral.claims import Claim, claim
+from include.corral.claims import Claim, claim, release
 from include.corral.corral import Corral
 from include.corral.errors import UpstreamMissing
 from include.corral.ledger import OpenRun
-from include.corral.plan import Planner, Want, write_wants
+from include.corral.plan import Planner
 from include.corral.run import Run
+from include.corral.wants import Want, lock_planning, portions, write_wants
 from models.work import Unit, UnitStatus
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Task:
     input: Any
     run: Run
     error: Exception | None = None
+    item: Item | None = None
 
 
 class Batch:
@@ -70,6 +72,9 @@ class Work(Protocol):
     def batch(self, limit: int) -> Batch | None:
         """Claim up to `limit` units; None when there are none to be had."""
 
+    def give_back(self, tasks: Sequence[Task]) -> None:
+        """Let others have units that were claimed and not begun."""
+
 
 class StepWork:
     """Units of a step: planned from its conditions, claimed, and given their rows."""
@@ -90,11 +95,12 @@ class StepWork:
 
     def batch(self, limit: int) -> Batch | None:
         """Claim up to `limit` units; rows that changed meanwhile are planned first."""
-        self._planner.plan()
-        claims = claim(self._corral, self._run, limit)
-        if not claims:
-            return None
-        session = reading_session(self._corral)
+        more = self._planner.plan()
+        while not (claims := claim(self._corral, self._run, limit)):
+            if not more:
+                return None
+            more = self._planner.plan()
+        session = self._corral.lookup()
         rows = self._rows(session, claims)
         inputs = [[rows[key] for key in c.row_ids if key in rows] for c in claims]
         heads = [group[0] for group in inputs if group] if self._step.uses else []
@@ -106,10 +112,17 @@ class StepWork:
         session.commit()  # nothing stays open while the units are computed
         return Batch(session, tasks)
 
+    def give_back(self, tasks: Sequence[Task]) -> None:
+        """Let others have units that were claimed and not begun."""
+        release(self._corral, self._run, [task.claim for task in tasks])
+
     def _rows(self, session: Session, claims: Sequence[Claim]) -> dict[int, Any]:
         model: Any = self._step.model
-        ids = [row_id for c in claims for row_id in c.row_ids]
-        return {row.id: row for row in session.scalars(select(model).where(model.id.in_(ids)))}
+        rows: dict[int, Any] = {}
+        for ids in portions(row_id for c in claims for row_id in c.row_ids):
+            found = session.scalars(select(model).where(model.id.in_(ids)))
+            rows |= {row.id: row for row in found}
+        return rows
 
     def _task(
         self, claimed: Claim, rows: list[Any], session: Session, associator: Associator
@@ -144,13 +157,23 @@ class LoaderWork:
             # Where none could be claimed, another loader has them.
             mine = {key: self._waiting.pop(key) for key in [c.key for c in claims] or keys}
             if claims:
-                session = reading_session(self._corral)
+                session = self._corral.lookup()
                 tasks = [
-                    Task(c, mine[c.key].value, Run(self._corral, self._loader, c, session=session))
+                    Task(
+                        c,
+                        mine[c.key].value,
+                        Run(self._corral, self._loader, c, session=session),
+                        item=mine[c.key],
+                    )
                     for c in claims
                 ]
                 return Batch(session, tasks)
         return None
+
+    def give_back(self, tasks: Sequence[Task]) -> None:
+        """Let others have units that were claimed and not begun, or do them later."""
+        release(self._corral, self._run, [task.claim for task in tasks])
+        self._waiting |= {task.claim.key: task.item for task in tasks if task.item}
 
     def _look(self) -> bool:
         """Generate until there is an item to be done; False at the end."""
@@ -173,12 +196,8 @@ class LoaderWork:
         new = [w for w in wants if w.key not in has or has[w.key].fingerprint != w.fingerprint]
         if new:
             with self._corral.write() as session:
+                lock_planning(session, self._loader.name)
                 write_wants(session, self._loader.name, new)
         undone = {w.key for w in new}
         undone |= {key for key, row in has.items() if row.status == UnitStatus.OPEN}
         return {key: item for key, item in items.items() if key in undone}
-
-
-def reading_session(corral: Corral) -> Session:
-    """Session in which a step looks at rows: it never writes, and keeps what it has read."""
-    return Session(corral.engine, expire_on_commit=False, autoflush=False)

@@ -13,11 +13,13 @@ from include.toritos.steps import (
     NightGate,
     ReduceScience,
 )
+from include.toritos.sweeps import ToritosSweep
 
 TORITOS = Pipeline(
     name="TORITOS",
     loader=FitsInbox,
     steps=(MasterBias, MasterDark, MasterFlat, ReduceScience, CheckQuality, NightGate),
+    sweeps=(ToritosSweep,),
 )
 
 

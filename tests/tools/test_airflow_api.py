@@ -31,6 +31,14 @@ def test_a_triggered_run_succeeds_and_its_log_can_be_read(api):
     assert "conf={'frames': 42} partition=None preloaded=True" in log
 
 
+def test_the_log_of_a_failed_task_ends_with_its_exception(api):
+    """Airflow keeps the exception beside the log's lines; a reader must not miss it."""
+    started = api.trigger("probe_conf", conf={"fail": "no flats tonight"})
+    run = api.wait_for_run("probe_conf", started.run_id, timeout_s=120)
+    assert run.state == "failed"
+    assert "ValueError: no flats tonight" in api.log("probe_conf", run.run_id, "say")
+
+
 def test_a_run_of_a_night_carries_its_partition_key(api):
     """The key given to the trigger is what the task sees and what runs are found by."""
     started = api.trigger("probe_night", partition_key="2026-11-20")

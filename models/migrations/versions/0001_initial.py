@@ -57,11 +57,11 @@ def upgrade() -> None:
         "due",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("step", sa.String(length=100), nullable=False),
-        sa.Column("source", sa.String(length=100), nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("row_id", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_due")),
     )
-    op.create_index("ix_due_step_source_id", "due", ["step", "source", "id"], unique=False)
+    op.create_index("ix_due_step_source_row_id", "due", ["step", "source", "row_id"], unique=False)
 
     op.create_table(
         "observatory",
@@ -78,6 +78,8 @@ def upgrade() -> None:
         sa.Column("step", sa.String(length=100), nullable=False),
         sa.Column("partition", sa.String(length=64), nullable=False),
         sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.Column("uses_from", models.columns.UtcDateTime(), nullable=True),
+        sa.Column("uses_until", models.columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("step", "partition", name=op.f("pk_planned")),
     )
     op.create_table(
@@ -111,6 +113,7 @@ def upgrade() -> None:
         sa.Column("process_key", sa.String(length=64), nullable=False),
         sa.Column("software", models.columns.Json, nullable=False),
         sa.Column("started_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("lease_until", models.columns.UtcDateTime(), nullable=False),
         sa.Column("ended_at", models.columns.UtcDateTime(), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
@@ -186,7 +189,6 @@ def upgrade() -> None:
         sa.Column("lost", sa.Integer(), nullable=False),
         sa.Column("step_run_id", sa.Integer(), nullable=True),
         sa.Column("claimed_at", models.columns.UtcDateTime(), nullable=True),
-        sa.Column("lease_until", models.columns.UtcDateTime(), nullable=True),
         sa.Column("failure_class", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["step_run_id"], ["step_run.id"], name=op.f("fk_unit_step_run_id_step_run")
@@ -231,6 +233,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign_id", "date", name=op.f("uq_night_campaign_id_date")),
     )
     op.create_index(op.f("ix_night_date"), "night", ["date"], unique=False)
+
+    op.create_table(
+        "unit_row",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("row_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_unit_row_unit_id_unit")),
+        sa.PrimaryKeyConstraint("unit_id", "row_id", name=op.f("pk_unit_row")),
+    )
+    op.create_index(op.f("ix_unit_row_row_id"), "unit_row", ["row_id"], unique=False)
 
     op.create_table(
         "unit_run",
@@ -439,6 +450,8 @@ def downgrade() -> None:
     op.drop_table("frame")
 
     op.drop_table("unit_run")
+
+    op.drop_table("unit_row")
 
     op.drop_table("night")
 

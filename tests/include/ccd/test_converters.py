@@ -26,6 +26,11 @@ from include.ccd.converters import CONVERTERS, instant
         ("hours", 2.0, 30.0),
         ("west_degrees", 110.88, -110.88),
         ("west_degrees", "67:19:41", -(67 + 19 / 60 + 41 / 3600)),
+        ("duration_s", "00:01:30.5", 90.5),
+        ("duration_s", "0 2", 120.0),
+        ("duration_s", 30, 30.0),
+        ("duration_s", "30", 30.0),
+        ("reciprocal", 0.4, 2.5),
     ],
 )
 def test_a_value_is_brought_to_the_logical_unit(name: str, value: object, expected: object) -> None:
@@ -53,6 +58,10 @@ def test_a_value_is_brought_to_the_logical_unit(name: str, value: object, expect
         ("degrees", "north"),
         ("hours", ""),
         ("west_degrees", "1 2 3 4"),
+        ("duration_s", "a minute"),
+        ("reciprocal", 0),
+        ("number", "1" * 5000),
+        ("degrees", "1" * 5000 + ":0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(name: str, value: object) -> None:
@@ -82,6 +91,7 @@ def test_what_makes_no_sense_is_refused(name: str, value: object) -> None:
         ),
         ([2457383.7683333335], "jd", datetime(2015, 12, 27, 6, 26, 24, 0, UTC)),
         ([58107.065], "mjd", datetime(2017, 12, 20, 1, 33, 36, 0, UTC)),
+        ([1513733616.25], "unix", datetime(2017, 12, 20, 1, 33, 36, 250000, UTC)),
     ],
 )
 def test_an_instant_is_the_same_in_every_dialect(
@@ -114,6 +124,7 @@ def test_a_clock_without_a_zone_runs_in_the_stated_one() -> None:
         ([1e300], "jd"),
         ([-1e9], "mjd"),
         (["soon"], "jd"),
+        (["2024-05-13T01:59:58" + " " * 100 + "Z"], "iso"),
     ],
 )
 def test_what_is_not_an_instant_is_refused(parts: list[object], layout: str) -> None:

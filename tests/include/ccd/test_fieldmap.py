@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from include.ccd.errors import BadHeader
-from include.ccd.fieldmap import Condition, Field, KindRule, TimeSource
+from include.ccd.fieldmap import Condition, Field, KindRule
 from include.ccd.fits_cards import Cards
 
 
@@ -58,6 +56,49 @@ def test_a_pattern_takes_the_value_out_of_the_text() -> None:
         field.find(cards_of(EXPTIME="'one minute'"))
 
 
+def test_a_number_may_be_in_another_unit() -> None:
+    """Milliseconds become seconds, degrees Fahrenheit degrees Celsius; zero stays a value."""
+    exptime = Field(keywords=("EXPMS",), convert="number", scale=0.001)
+    celsius = Field(keywords=("TEMPF",), convert="number", scale=5 / 9, offset=-160 / 9)
+
+    assert exptime.find(cards_of(EXPMS="1500")) == 1.5
+    assert exptime.find(cards_of(EXPMS="0")) == 0.0
+    assert celsius.find(cards_of(TEMPF="14")) == pytest.approx(-10)
+
+
+def test_synonyms_that_contradict_each_other_are_found() -> None:
+    """The first counts; that the other says something else is for the caller to tell."""
+    field = Field(keywords=("EXPTIME", "EXPOSURE"), convert="number")
+
+    assert field.agrees(cards_of(EXPTIME="60", EXPOSURE="60.0"))
+    assert field.agrees(cards_of(EXPTIME="60"))
+    assert field.agrees(cards_of(EXPTIME="60", EXPOSURE="'  '"))
+    assert not field.agrees(cards_of(EXPTIME="60", EXPOSURE="30"))
+    assert not field.agrees(cards_of(EXPTIME="60", EXPOSURE="'long'"))
+
+
+def test_a_decimal_comma_is_read_where_the_camera_writes_it() -> None:
+    """In text too; a filter called 'g,r' keeps its comma."""
+    cards = cards_of(EXPTIME="'60,5'", GAIN="1,5", FILTER="'g,r'")
+
+    for keyword, value in (("EXPTIME", 60.5), ("GAIN", 1.5)):
+        field = Field(keywords=(keyword,), convert="number")
+        assert field.find(cards.with_decimal_comma()) == value
+        with pytest.raises(BadHeader):
+            field.find(cards)
+    assert Field(keywords=("FILTER",)).find(cards.with_decimal_comma()) == "g,r"
+
+
+def test_a_pattern_sees_only_the_beginning_of_a_long_text() -> None:
+    """A camera's text cannot make a profile's pattern slow."""
+    long = "".join(f"CONTINUE  '{'x' * 60}&'".ljust(80) for _ in range(20))
+    raw = "FILTER  = 'x&'".ljust(80) + long + "CONTINUE  'V'".ljust(80) + "END".ljust(80)
+
+    with pytest.raises(BadHeader):
+        Field(keywords=("FILTER",), pattern="(V)").find(Cards(raw.encode()))
+    assert not Condition(matches="x*V").holds("x" * 300 + "V")
+
+
 def test_an_unreadable_value_names_its_keyword() -> None:
     """The message is enough to mend the profile."""
     with pytest.raises(BadHeader, match=r"EXPTIME: .*'60.0 s'") as caught:
@@ -70,22 +111,6 @@ def test_a_field_that_can_never_tell_is_refused(arguments: dict[str, object]) ->
     """A profile is checked when it is loaded, not when the first frame arrives."""
     with pytest.raises(ValueError, match=r"needs|group"):
         Field(**arguments)  # type: ignore[arg-type]
-
-
-def test_a_time_needs_all_its_keywords() -> None:
-    """A date without its time is no instant, and no error either: another source may tell."""
-    source = TimeSource(keywords=("DATE-OBS", "UT"))
-
-    assert source.find(cards_of(DATE_OBS="'2024-03-05'")) is None
-    assert source.find(cards_of(DATE_OBS="'2024-03-05'", UT="'03:04:05'")) == datetime(
-        2024, 3, 5, 3, 4, 5, tzinfo=UTC
-    )
-
-
-def test_the_date_of_the_file_is_never_the_date_of_the_sky() -> None:
-    """DATE is refused as a source of time."""
-    with pytest.raises(ValueError, match="DATE is when the file was written"):
-        TimeSource(keywords=("DATE",))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +127,10 @@ def test_the_date_of_the_file_is_never_the_date_of_the_sky() -> None:
         (Condition(above=0), 0, False),
         (Condition(above=0, below=10), 10, False),
         (Condition(matches=".*"), None, False),
+        (Condition(present=True), 0, True),
+        (Condition(present=True), None, False),
+        (Condition(present=False), None, True),
+        (Condition(present=False), "x", False),
     ],
 )
 def test_a_condition_holds_or_does_not(condition: Condition, value: object, expected: bool) -> None:

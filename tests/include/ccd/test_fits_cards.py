@@ -161,7 +161,7 @@ def test_an_astropy_header_is_read_like_its_text() -> None:
         ("nul\0", "nul?"),
         ("Mar\xeda", "María"),
         ("Mar\xc3\xada", "María"),
-        ("x" * 300, "x" * 256),
+        ("x" * 300, "x" * 200),
     ],
 )
 def test_text_is_made_safe_to_show_and_to_store(text: str, expected: str) -> None:

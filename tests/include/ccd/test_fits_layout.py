@@ -254,7 +254,7 @@ def test_zeros_where_the_file_will_be_are_waited_for(read: Read, make_fits: Make
 
 def test_a_header_without_end_is_not_read_for_ever(read: Read) -> None:
     """A text file that begins like FITS is given up after some blocks."""
-    content = b"SIMPLE  =                    T".ljust(2880) + b"x" * 2880 * 500
+    content = b"SIMPLE  =                    T".ljust(2880) + b"x" * 2880 * 1500
 
     assert refusal(read, content) == (Malformed, "header_too_long")
 

@@ -99,6 +99,7 @@ def test_cards_and_metrics_are_of_the_group() -> None:
     used = stack.count.sum()
     assert metrics["clipped_fraction"] == pytest.approx(1 - used / (5 * 64 * 64))
     assert metrics["combined_count"] == 5
+    assert all(type(number) is float for number in metrics.values())
 
 
 def test_flags_are_joined_once_each() -> None:

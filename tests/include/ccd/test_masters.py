@@ -159,6 +159,17 @@ def test_every_hot_pixel_is_found_and_no_other(rng, bias: Image, count: int) -> 
     assert dark.metrics["hot_count"] == hot.sum()
 
 
+def test_glow_is_not_hot_but_hot_pixels_in_it_are(rng, bias: Image) -> None:
+    """A corner that glows by a hundred times the noise, with its own shot noise."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    glow = 300 * np.exp(-(y + x) / 60)
+    current = glow.copy()
+    current[5, 5] += 400
+    frames = [read(rng, rng.poisson(current * 2) / 2, "dark", 60.0) for _ in range(8)]
+    dark = master_dark(frames, bias=bias, calibration=CALIBRATION)
+    assert np.argwhere(dark.mask & MaskBit.HOT).tolist() == [[5, 5]]
+
+
 def test_dark_without_any_noise_has_no_hot_pixels(bias: Image) -> None:
     """A step of one unit in simulated data is not hot."""
     pixels = np.full(SHAPE, 1000, np.uint16)

@@ -16,6 +16,7 @@ from include.ccd.robust import (
     sample_spans,
     section_of,
     thin,
+    tiles,
     typical_scatter,
 )
 from include.ccd.sections import Section
@@ -63,6 +64,16 @@ def test_section_is_found_among_the_rows_read() -> None:
     rows = read_spans(ArrayPlane(image), spans)
     found = section_of(rows, spans, Section(1, 6, 3, 5))
     np.testing.assert_array_equal(found, image[[1, 5], 3:5])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (63, 65), (128, 300)])
+def test_tiles_cover_every_pixel_once(shape: tuple[int, int]) -> None:
+    """Of about 64 px a side, where the image allows it."""
+    seen = np.zeros(shape, int)
+    for tile in tiles(shape):
+        seen[tile] += 1
+        assert max(seen[tile].shape) < 128
+    assert (seen == 1).all()
 
 
 def test_thinning_keeps_whole_small_images_and_rows_of_large_ones() -> None:

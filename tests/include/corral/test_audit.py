@@ -2,112 +2,271 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import create_engine, select, text
 
-from include.corral.audit import audit, orphans
+from include.corral.audit import audit, orphans, scrub
 from include.corral.corral import Corral
 from include.corral.drain import drain
+from include.corral.observe import observe
+from include.corral.promises_data import DATA
+from include.corral.promises_work import WORK
 from include.corral.settings import Settings
-from include.toritos.pipeline import TORITOS
-from include.toritos.simulator import NightPlan, simulate_night
-from models import Alert, Product, StepRun, Unit
+from models import Alert, Delivery, Frame, Product, Rejection, Sighting, StepRun
+from models.session import begin_write, database_now
+from tests.include.corral.lab import (
+    Calibrate,
+    Master,
+    Measure,
+    add_frames,
+    add_pebbles,
+    make_tables,
+)
 
-NIGHT = date(2026, 11, 20)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def night(tmp_path) -> Corral:
-    """A reduced night of few small frames."""
-    corral = Corral(Settings.below(tmp_path))
-    plan = NightPlan(night=NIGHT, size_px=256, biases=3, darks={}, flats={"V": 3}, science={"V": 1})
-    simulate_night(plan, corral.settings.inbox / NIGHT.isoformat())
-    drain(corral, TORITOS.loader())
-    for step in TORITOS.steps:
-        drain(corral, step(), partition=NIGHT.isoformat())
+def work(corral: Corral) -> None:
+    """Three science frames and three of calibration, worked on to the end."""
+    make_tables(corral)
+    add_frames(corral, "abc", kind="bias")
+    add_frames(corral, "def")
+    with corral.write() as session:
+        for frame in session.scalars(select(Frame)).all():
+            seen = {"size_bytes": 1, "mtime_ns": 1, "inode": frame.id, "seen_at": LONG_AGO}
+            session.add(Sighting(frame=frame, path=frame.path, **seen))
+    for step in (Master, Calibrate, Measure):
+        assert drain(corral, step()).failed == 0
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def sound(request, tmp_path_factory) -> Iterator[Corral]:
+    """An installation in which all is well; what a test does to it is rolled back."""
+    url = None
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        name = f"audit_{uuid.uuid4().hex[:12]}"
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        url = f"{server.rpartition('/')[0]}/{name}"
+    corral = Corral(Settings.below(tmp_path_factory.mktemp("audit"), database_url=url))
+    work(corral)
     yield corral
     corral.close()
 
 
-def break_row(corral: Corral, statement: str) -> None:
-    with corral.write() as session:
-        session.execute(text(statement))
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """The same on SQLite, to be copied."""
+    home = tmp_path_factory.mktemp("template")
+    corral = Corral(Settings.below(home))
+    work(corral)
+    corral.close()
+    return home
 
 
-def test_sound_installation_has_no_violations(night) -> None:
-    """After a night everything promised is there."""
-    assert audit(night) == []
-    assert orphans(night) == []
+@pytest.fixture
+def small(template, tmp_path) -> Iterator[Corral]:
+    """One of its own, for what is done to files."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    corral = Corral(Settings.below(tmp_path))
+    yield corral
+    corral.close()
 
 
-def test_missing_short_and_altered_files_are_found(night) -> None:
-    """A product's file is compared with its row."""
-    with night.read() as session:
-        first, second, third = (
-            night.store.locate(path) for path in session.scalars(select(Product.path))
-        )
-    first.unlink()
-    second.write_bytes(second.read_bytes()[:-1])
-    content = bytearray(third.read_bytes())
-    content[-1] ^= 1
-    third.write_bytes(content)
-    assert [violation.invariant for violation in audit(night)] == ["I3", "I1", "I1"]
-    assert [violation.invariant for violation in audit(night, deep=False)] == ["I3", "I1"]
+@pytest.fixture
+def transaction(sound):
+    """A session whose changes nobody else sees, and that go with the test."""
+    from sqlalchemy.orm import Session
+
+    with Session(begin_write(sound.engine)) as session:
+        yield session
+        session.rollback()
+
+
+def broken(session) -> set[str]:
+    session.flush()
+    return {violation.invariant for promise in (*WORK, *DATA) for violation in promise(session)}
+
+
+def test_sound_installation_has_no_violations(sound) -> None:
+    """After work everything promised is there, and nothing besides."""
+    assert audit(sound) == []
+    assert orphans(sound) == []
+
+
+FIRST = "(SELECT min(id) FROM product)"
+ATTEMPT = "(SELECT min(unit_run_id) FROM product)"
 
 
 @pytest.mark.parametrize(
     ("statement", "invariant"),
     [
+        (f"UPDATE unit_run SET outcome = 'failed' WHERE id = {ATTEMPT}", "I2"),
+        (f"UPDATE product SET unit_run_id = {ATTEMPT} WHERE kind = 'measured'", "I2"),
+        ("UPDATE unit SET fingerprint = 'x' WHERE step = 'Master'", "I1"),
+        ("UPDATE unit SET status = 'void' WHERE step = 'Master'", "I10"),
         (
-            "UPDATE unit_run SET outcome = 'failed' WHERE id = (SELECT max(unit_run_id) FROM product)",
-            "I2",
+            "UPDATE product SET unit_id = (SELECT max(unit_id) FROM product)"
+            " WHERE kind = 'measured'",
+            "I10",
         ),
-        ("UPDATE unit SET fingerprint = 'x' WHERE step = 'MasterBias'", "I1"),
-        ("UPDATE unit SET status = 'void' WHERE step = 'MasterBias'", "I10"),
-        ("DELETE FROM sighting WHERE id = 1", "I5"),
-        ("DELETE FROM product_input WHERE product_id = 1", "I23"),
         (
-            "UPDATE product_input SET frame_id = NULL, input_product_id = 3 WHERE product_id = 1",
+            "INSERT INTO unit_run (unit_id, step_run_id, fence, fingerprint, outcome, ended_at)"
+            " SELECT unit_id, step_run_id, fence, 'x', 'failed', ended_at FROM unit_run"
+            f" WHERE id = {ATTEMPT}",
+            "I10",
+        ),
+        (f"UPDATE unit_run SET fence = fence + 5 WHERE id = {ATTEMPT}", "I11"),
+        (f"UPDATE product SET fingerprint = 'x' WHERE id = {FIRST}", "I12"),
+        (
+            "UPDATE product SET fingerprint = 'x',"
+            " unit_id = (SELECT max(unit_id) FROM product WHERE kind = 'measured')"
+            " WHERE kind = 'measured'",
+            "I12",
+        ),
+        ("UPDATE step_run SET outcome = 'lost' WHERE step = 'Master'", "I17"),
+        (
+            "UPDATE step_run SET outcome = 'running', lease_until = '2020-01-01 00:00:00'"
+            " WHERE step = 'Master'",
+            "I17",
+        ),
+        ("DELETE FROM sighting WHERE frame_id = (SELECT min(id) FROM frame)", "I5"),
+        ("UPDATE frame SET pixel_sha256 = 'same' WHERE kind = 'bias'", "I6"),
+        ("UPDATE frame SET superseded_by_id = (SELECT max(id) FROM frame) WHERE id = 1", "I7"),
+        ("UPDATE frame SET superseded_by_id = id, accepted = false", "I7"),
+        (f"DELETE FROM product_input WHERE product_id = {FIRST}", "I23"),
+        (
+            "UPDATE product_input SET frame_id = NULL,"
+            f" input_product_id = (SELECT max(id) FROM product) WHERE product_id = {FIRST}",
             "I23",
         ),
     ],
 )
-def test_rows_that_contradict_each_other_are_found(night, statement, invariant) -> None:
+def test_rows_that_contradict_each_other_are_found(transaction, statement, invariant) -> None:
     """Each promise of the ledger is looked at."""
-    break_row(night, statement)
-    assert invariant in {violation.invariant for violation in audit(night)}
+    assert broken(transaction) == set()
+    transaction.execute(text(statement))
+    assert invariant in broken(transaction)
 
 
-def test_forgotten_claim_is_found(night) -> None:
-    """A unit that nobody has held for long is stuck."""
-    with night.write() as session:
-        session.get(Unit, 1).status = "claimed"
-        long_ago = datetime.now(UTC) - timedelta(hours=2)
-        session.execute(update(StepRun).values(lease_until=long_ago))
-    assert [violation.invariant for violation in audit(night)] == ["I17"]
+def test_forgotten_claim_is_found(transaction) -> None:
+    """A unit whose holder has not been heard of for long is stuck, and that alone."""
+    transaction.execute(text("UPDATE step_run SET lease_until = '2020-01-01 00:00:00'"))
+    assert broken(transaction) == set()
+    open_unit = "UPDATE unit SET status = 'claimed' WHERE step = 'Measure' AND key = '4'"
+    transaction.execute(text(open_unit))
+    assert broken(transaction) == {"I17"}
 
 
-def test_alert_that_nobody_took_is_found(night) -> None:
-    """Sent means taken by every channel."""
-    with night.write() as session:
-        session.add(
-            Alert(
-                dedup_key="a",
-                rule="test",
-                subject="s",
-                body="b",
-                channels=["email"],
-                status="sent",
-                created_at=datetime.now(UTC),
-            )
+@pytest.mark.parametrize("status", ["sent", "given_up"])
+def test_alert_that_nobody_took_or_refused_is_found(transaction, status) -> None:
+    """Sent means taken by every channel; given up means that one refused it."""
+    alert = Alert(dedup_key="a", rule="test", subject="s", body="b", channels=["email", "pager"])
+    alert.status, alert.created_at = status, LONG_AGO
+    transaction.add(alert)
+    assert broken(transaction) == {"I14"}
+    for channel in alert.channels:
+        delivered = status == "sent"
+        transaction.add(
+            Delivery(alert=alert, channel=channel, attempted_at=LONG_AGO, delivered=delivered)
         )
-    assert [violation.invariant for violation in audit(night)] == ["I14"]
+    assert broken(transaction) == set()
 
 
-def test_file_that_no_row_names_is_an_orphan_and_no_violation(night) -> None:
+def test_rejection_without_a_reason_is_found(transaction) -> None:
+    """A file is refused for something."""
+    values = {"size_bytes": 1, "mtime_ns": 1, "rejected_at": LONG_AGO, "evidence": "seen"}
+    transaction.add(Rejection(path="a.fits", verdict="WAIT", reason="short", **values))
+    assert broken(transaction) == set()
+    transaction.add(Rejection(path="b.fits", verdict="WAIT", reason="", **values))
+    assert broken(transaction) == {"I9"}
+
+
+def test_changes_that_nobody_looks_at_are_found(sound, transaction) -> None:
+    """What a sweep saw noted, and is still the oldest more than a day later, lies."""
+    source = {"step": "Weigh", "source": "lab_pebble"}
+    transaction.execute(
+        text("INSERT INTO due (step, source, row_id) VALUES (:step, :source, 1)"), source
+    )
+    (due_id,) = transaction.execute(text("SELECT min(id) FROM due WHERE step = 'Weigh'")).one()
+    run = transaction.scalars(select(StepRun).order_by(StepRun.id)).first()
+    observe(transaction, run.id, "due", {"Weigh": str(due_id)})
+    assert broken(transaction) == set()
+    run.started_at = database_now(transaction.connection()) - timedelta(hours=27)
+    assert broken(transaction) == {"I20"}
+    observe(transaction, run.id, "due", {"Weigh": str(due_id + 1)})
+    assert broken(transaction) == set()
+
+
+def test_missing_short_and_altered_files_are_found(small) -> None:
+    """A product's file is compared with its row; a quick audit reads none."""
+    with small.read() as session:
+        paths = session.scalars(select(Product.path).order_by(Product.id)).all()
+    first, second, third = (small.store.locate(path) for path in paths[:3])
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-1])
+    third.write_bytes(third.read_bytes()[:-1] + b"!")
+    assert [violation.invariant for violation in audit(small)] == ["I3", "I1", "I1"]
+    assert [violation.invariant for violation in audit(small, deep=False)] == ["I3", "I1"]
+    assert len(audit(small, at_most=2)) == 2
+
+
+def test_store_that_is_not_there_is_one_violation(small) -> None:
+    """Not one for each of a million files."""
+    small.settings.products.rename(small.settings.products.with_name("elsewhere"))
+    (violation,) = audit(small)
+    assert violation.invariant == "I3"
+    assert "root is missing" in violation.message
+
+
+def test_file_behind_a_link_out_of_the_store_is_found(small) -> None:
+    """It may be anything; the audit says so instead of following it."""
+    with small.read() as session:
+        place = small.store.locate(session.scalars(select(Product.path)).first())
+    place.rename(small.settings.inbox / "moved")
+    place.symlink_to(small.settings.inbox / "moved")
+    (violation,) = audit(small)
+    assert violation.invariant == "I3"
+
+
+def test_hashes_are_read_in_portions(small) -> None:
+    """Each call goes on where the last ended; the last says so, and all are read once."""
+    with small.read() as session:
+        paths = session.scalars(select(Product.path).order_by(Product.id)).all()
+    for path in paths:
+        small.store.locate(path).write_bytes(b"?" * small.store.locate(path).stat().st_size)
+    found, after = [], 0
+    for _ in paths:
+        violations, after = scrub(small, after=after, seconds=0)
+        found += violations
+    assert scrub(small, after=after, seconds=0) == ([], 0)
+    assert len({violation.subject for violation in found}) == len(found) == len(paths)
+    everything, last = scrub(small, after=0, seconds=60)
+    assert (len(everything), last) == (len(paths), 0)
+
+
+def test_file_that_no_row_names_is_an_orphan_and_no_violation(small) -> None:
     """Nobody can find it, and the sweep may remove it."""
-    (night.settings.products / "stray.fits").write_bytes(b"x")
-    assert orphans(night) == ["stray.fits"]
-    assert audit(night) == []
+    night = small.settings.products / "2026-11-20"
+    for stray in (night / "master" / "zz.json", night / "aa.json", small.settings.products / "z"):
+        stray.write_bytes(b"x")
+    assert orphans(small) == ["2026-11-20/aa.json", "2026-11-20/master/zz.json", "z"]
+    assert audit(small) == []
+
+
+def test_open_units_are_no_violation(small) -> None:
+    """Work that is still to be done breaks no promise."""
+    add_pebbles(small, range(3))
+    add_frames(small, "xyz", night="2026-11-21")
+    assert {violation.invariant for violation in audit(small)} == {"I5"}

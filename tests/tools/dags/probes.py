@@ -1,14 +1,22 @@
-"""Two DAGs that only say what they were given, for the tests of the local stack."""
+"""Two DAGs that say what they were given, or fail as told, for the tests of the local stack."""
 
 from airflow.sdk import CronPartitionTimetable, dag, get_current_context, task
 
 
 @task
 def say() -> None:
-    """Print the run's conf, its partition and whether the science stack came with the fork."""
+    """Print the run's conf, its partition and whether the science stack came with the fork.
+
+    Raises
+    ------
+    ValueError
+        With the text in `conf["fail"]`, when there is one.
+    """
     import sys
 
     run = get_current_context()["dag_run"]
+    if run.conf.get("fail"):
+        raise ValueError(run.conf["fail"])
     print(f"conf={run.conf} partition={run.partition_key} preloaded={'numba' in sys.modules}")
 
 

@@ -1,0 +1,33 @@
+"""A night while it is observed: whatever frames have come are worked on at once.
+
+`toritos_load` announces the nights it loaded frames for; each announcement is a run here, whose
+partition key is the night. Frames that still wait for a master are no failure: they are done when
+it has come, here or in `toritos_night`, which looks at the whole night at noon.
+
+Runs share the open units with those of `toritos_night`; nothing is done twice.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
+
+from corral_ops.branch import branch
+from corral_ops.defaults import dag_defaults, task_defaults
+from include.toritos.night import STAGES
+
+FRAMES = Asset("toritos_frames", uri="corral://toritos/frames")
+
+with DAG(
+    "toritos_arrival",
+    description="Reduce the frames of a night as they come",
+    doc_md=__doc__,
+    schedule=PartitionedAssetTimetable(assets=FRAMES),
+    max_active_runs=1,
+    params={"night": Param(None, type=["null", "string"], format="date", title="Night")},
+    tags=["corral", "toritos", "arrival"],
+    default_args=task_defaults(owner="toritos", per="day"),
+    **dag_defaults(per="day", timeout=timedelta(hours=2)),
+):
+    branch(STAGES, group_id="night", failure_policy="tolerate_waiting")

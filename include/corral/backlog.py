@@ -1,0 +1,89 @@
+"""Partitions that want looking at: the truth behind every event that may have been lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from include.corral.changes import of_kind
+from include.corral.corral import Corral
+from include.corral.errors import FailureClass
+from include.corral.plan import mark_signature
+from include.corral.step import Step
+from models.product import Product
+from models.work import Due, Planned, StepRun, Unit, UnitStatus
+
+
+def partitions_to_do(corral: Corral, steps: Sequence[Step]) -> list[str]:
+    """Give the partitions in which a step has work that nobody is doing.
+
+    That is: units that are open, or failed in a way that may pass; changed rows, or new products
+    near, that the step has not looked at; and partitions it has never looked at as it is now.
+
+    Parameters
+    ----------
+    corral
+        The installation.
+    steps
+        With their settings, and the parameters that they run with.
+
+    Returns
+    -------
+    list of str
+        Their keys, the latest first; those that are being worked on are left out.
+    """
+    found: set[str] = set()
+    with corral.read() as session:
+        for step in steps:
+            if step.is_partitioned():
+                found |= _with_open_units(session, step)
+                found |= _with_changed_rows(session, step)
+                found |= _near_new_products(session, step)
+                found |= _never_looked_at(session, step)
+        names = [step.name for step in steps]
+        busy = select(StepRun.partition).where(StepRun.is_running(), StepRun.step.in_(names))
+        found -= set(session.scalars(busy))
+    return sorted(found - {""}, reverse=True)
+
+
+def _with_open_units(session: Session, step: Step) -> set[str]:
+    retry = (Unit.is_(UnitStatus.FAILED), Unit.failure_class == FailureClass.RETRY)
+    found: set[str] = set()
+    for conditions in ((Unit.is_(UnitStatus.OPEN),), retry):
+        query = select(Unit.partition).where(Unit.step == step.name, *conditions).distinct()
+        found |= set(session.scalars(query))
+    return found
+
+
+def _with_changed_rows(session: Session, step: Step) -> set[str]:
+    model: Any = step.model
+    source = model.__tablename__
+    noted = select(Due.row_id).where(Due.step == step.name, Due.source == source)
+    column = getattr(model, model.partition_column)
+    one_of_each = select(func.min(model.id)).where(model.id.in_(noted)).group_by(column)
+    rows = session.scalars(select(model).where(model.id.in_(one_of_each)))
+    return {row.partition_key for row in rows}
+
+
+def _near_new_products(session: Session, step: Step) -> set[str]:
+    sources = [of_kind("product", use.kind) for use in step.uses]
+    is_near = exists().where(
+        Due.step == step.name,
+        Due.source.in_(sources),
+        Product.id == Due.row_id,
+        Product.observed_at.between(Planned.uses_from, Planned.uses_until),
+    )
+    query = select(Planned.partition).where(Planned.step == step.name, is_near)
+    return set(session.scalars(query)) if sources else set()
+
+
+def _never_looked_at(session: Session, step: Step) -> set[str]:
+    model: Any = step.model
+    known: set[str] = model.partitions(session)
+    marks = select(Planned.partition).where(
+        Planned.step == step.name, Planned.signature == mark_signature(step)
+    )
+    return known - set(session.scalars(marks))

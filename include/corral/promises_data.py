@@ -1,0 +1,95 @@
+"""What rows of frames, products and alerts promise, as queries that find where it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import and_, distinct, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from include.corral.violation import Promise, Violation
+from models.alert import Alert, AlertStatus, Delivery
+from models.frame import Frame, Rejection, Sighting
+from models.product import Product, ProductInput
+
+VERDICTS = ("WAIT", "QUARANTINE")
+
+
+def frames_were_seen(session: Session) -> Iterator[Violation]:
+    """I5: a frame is known by a path at which it was seen; the schema keeps its content unique."""
+    unseen = select(Frame.id).where(~exists().where(Sighting.frame_id == Frame.id))
+    for frame_id in session.scalars(unseen):
+        yield Violation("I5", f"frame {frame_id}", "was never seen anywhere")
+
+
+def pixels_are_used_once(session: Session) -> Iterator[Violation]:
+    """I6: no product takes the same pixels twice in one role."""
+    query = (
+        select(Product.id, ProductInput.role)
+        .join(ProductInput, ProductInput.product_id == Product.id)
+        .join(Frame, ProductInput.frame_id == Frame.id)
+        .where(Product.current, Frame.pixel_sha256.is_not(None))
+        .group_by(Product.id, ProductInput.role)
+        .having(func.count() > func.count(distinct(Frame.pixel_sha256)))
+    )
+    for product_id, role in session.execute(query):
+        yield Violation("I6", f"product {product_id}", f"has the same pixels twice as {role}")
+
+
+def superseded_frames_are_out(session: Session) -> Iterator[Violation]:
+    """I7: a frame that another has taken the place of is in no step any more."""
+    newer = aliased(Frame)
+    query = select(Frame.id).where(Frame.superseded_by_id.is_not(None), Frame.accepted)
+    for frame_id in session.scalars(query):
+        yield Violation("I7", f"frame {frame_id}", "is superseded, and accepted")
+    circle = select(Frame.id).join(newer, Frame.superseded_by_id == newer.id)
+    circle = circle.where(or_(newer.id == Frame.id, newer.superseded_by_id == Frame.id))
+    for frame_id in session.scalars(circle):
+        yield Violation("I7", f"frame {frame_id}", "superseded by one that it supersedes")
+
+
+def rejections_have_reasons(session: Session) -> Iterator[Violation]:
+    """I9: a file that was refused waits or is bad, and it is said why."""
+    unclear = or_(Rejection.verdict.not_in(VERDICTS), Rejection.reason == "")
+    query = select(Rejection.id, Rejection.verdict).where(or_(unclear, Rejection.evidence == ""))
+    for rejection_id, verdict in session.execute(query):
+        message = f"{verdict or 'no verdict'}, without a reason or of no known kind"
+        yield Violation("I9", f"rejection {rejection_id}", message)
+
+
+def sent_alerts_were_taken(session: Session) -> Iterator[Violation]:
+    """I14: an alert that counts as sent was taken by every channel, one given up was refused."""
+    delivered = and_(Delivery.alert_id == Alert.id, Delivery.delivered)
+    taken = select(func.count(distinct(Delivery.channel))).where(delivered).scalar_subquery()
+    sent = select(Alert.id, Alert.channels, taken).where(Alert.status == AlertStatus.SENT)
+    for alert_id, channels, number in session.execute(sent):
+        if number < len(set(channels)):
+            message = f"counts as sent; {number} of {len(set(channels))} channels took it"
+            yield Violation("I14", f"alert {alert_id}", message)
+    refused = exists().where(Delivery.alert_id == Alert.id, ~Delivery.delivered)
+    given_up = select(Alert.id).where(Alert.status == AlertStatus.GIVEN_UP, ~refused)
+    for alert_id in session.scalars(given_up):
+        yield Violation("I14", f"alert {alert_id}", "given up, but nobody has refused it")
+
+
+def provenance_closes(session: Session) -> Iterator[Violation]:
+    """I23: from every product one comes to frames, and never in a circle."""
+    source: Any = aliased(ProductInput)
+    bare = select(Product.id).where(~exists().where(source.product_id == Product.id))
+    for product_id in session.scalars(bare):
+        yield Violation("I23", f"product {product_id}", "made from nothing that is recorded")
+    # A product is made after its inputs, so that its id is the greater.
+    later = select(source.product_id).where(source.input_product_id >= source.product_id)
+    for product_id in session.scalars(later.distinct()):
+        yield Violation("I23", f"product {product_id}", "made from a later product")
+
+
+DATA: tuple[Promise, ...] = (
+    frames_were_seen,
+    pixels_are_used_once,
+    superseded_frames_are_out,
+    rejections_have_reasons,
+    sent_alerts_were_taken,
+    provenance_closes,
+)

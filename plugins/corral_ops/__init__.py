@@ -1,0 +1,1 @@
+"""Airflow glue: operators, trigger, hook, notifier, timetable. It knows no pipeline by name."""

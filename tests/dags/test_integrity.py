@@ -1,0 +1,146 @@
+"""What every DAG file owes: it parses fast, says what it is, and cannot fail silently."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from corral_ops.notifiers import FailureNotifier
+from tests.plugins.conftest import ROOT
+
+# Airflow reads `.airflowignore` with a class that its own dependency has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+HEAVY = ("numpy", "astropy", "numba", "scipy", "sep", "pandas", "fastapi", "httpx")
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(ROOT / "dags")
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.name)
+def dags(request: pytest.FixtureRequest, bag: DagBag) -> list[DAG]:
+    return [dag for dag in bag.dags.values() if dag.fileloc == str(request.param)]
+
+
+def test_every_file_loads(bag):
+    """Among its DAGs are those that the documents name."""
+    assert bag.import_errors == {}
+    assert {"toritos_load", "toritos_night", "toritos_arrival"} <= set(bag.dags)
+
+
+def test_no_file_is_slow_to_parse(bag):
+    """Airflow parses each in every task; what it costs is measured by the imports, below."""
+    assert {stat.file for stat in bag.dagbag_stats if stat.duration.total_seconds() > 1} == set()
+
+
+def test_parsing_imports_nothing_heavy():
+    """Science libraries belong into the task; half a second each would be paid at every parse."""
+    program = (
+        "import sys, airflow; before = set(sys.modules);"
+        "from airflow.dag_processing.dagbag import DagBag; DagBag();"
+        "print(*(set(sys.modules) - before))"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
+    parsed = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    modules = parsed.stdout.split()
+    assert "include.toritos.night" in modules
+    assert [name for name in modules if name.partition(".")[0] in HEAVY] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_is_wiring_only(path):
+    """A hundred lines at most."""
+    assert len(path.read_text().splitlines()) <= 100
+
+
+def test_it_says_what_it_is(dags):
+    """Tags to find it by, an owner to ask, a description, a page of text."""
+    assert dags
+    for dag in dags:
+        assert {"corral", "toritos"} <= dag.tags
+        assert dag.description
+        assert len(dag.doc_md or "") > 200
+        assert {task.owner for task in dag.tasks} == {"toritos"}
+
+
+def test_it_cannot_hang_or_fail_silently(dags):
+    """A limit in time, retries, and a callback of the run for tasks that cannot speak."""
+    for dag in dags:
+        assert dag.dagrun_timeout
+        assert not dag.catchup
+        assert isinstance(dag.on_failure_callback, FailureNotifier)
+        assert all(task.retries >= 2 for task in dag.tasks)
+        assert all(task.has_retry_policy and task.has_on_failure_callback for task in dag.tasks)
+
+
+def test_runs_of_it_do_not_pile_up(dags):
+    """Units are shared between runs, but a small machine is not endless."""
+    assert all(dag.max_active_runs <= 2 for dag in dags)
+
+
+@pytest.mark.parametrize("dag_id", ["toritos_night", "toritos_arrival"])
+def test_both_nights_have_the_same_branch(bag, dag_id):
+    """Bias → dark → flat → science → check → gate; flats and science shared by two workers."""
+    dag = bag.dags[dag_id]
+    order = [task.task_id for task in dag.topological_sort()]
+    names = ("bias", "dark", "flat", "science", "check", "gate")
+    assert order == [f"night.{name}" for name in names]
+    assert [task for task in order if dag.get_task(task).is_mapped] == [
+        "night.flat",
+        "night.science",
+    ]
+
+
+@pytest.mark.parametrize("dag_id", ["toritos_night", "toritos_arrival"])
+def test_every_step_that_is_named_exists(bag, dag_id):
+    """A dotted path is only looked at when the task runs: look at it here."""
+    from corral_ops.runtime import make_processor
+
+    for task in bag.dags[dag_id].tasks:
+        assert make_processor(_arguments(task)["step"], {}).name
+
+
+def test_the_loader_that_is_named_exists(bag):
+    """As for the steps."""
+    from corral_ops.runtime import make_processor
+
+    assert make_processor(bag.dags["toritos_load"].get_task("load").loader, {}).name == "FitsInbox"
+
+
+def test_nights_end_at_noon_of_the_site(bag):
+    """The timetable takes the site's clock from the instrument's profile."""
+    assert bag.dags["toritos_night"].timetable.serialize() == {
+        "timezone": "America/Argentina/Salta",
+        "hour": 12,
+    }
+
+
+def test_what_is_loaded_is_what_arrival_listens_to(bag):
+    """One asset, by name and address, in two files."""
+    (loaded,) = bag.dags["toritos_load"].get_task("load").outlets
+    listened = bag.dags["toritos_arrival"].timetable.asset_condition
+    assert (loaded.name, loaded.uri) == (listened.name, listened.uri)
+
+
+def test_a_frame_that_waits_fails_the_night_but_not_its_arrival(bag):
+    """Masters may come from another night; science without any is told at noon, not before."""
+    assert _policies(bag.dags["toritos_night"]) == ["tolerate_waiting"] * 3 + ["fail"] * 3
+    assert _policies(bag.dags["toritos_arrival"]) == ["tolerate_waiting"] * 6
+
+
+def _arguments(task) -> dict[str, object]:
+    return task.partial_kwargs if task.is_mapped else vars(task)
+
+
+def _policies(dag: DAG) -> list[object]:
+    return [_arguments(task).get("failure_policy", "fail") for task in dag.topological_sort()]

@@ -1,0 +1,16 @@
+"""Warming up compiles what the pipeline runs."""
+
+from __future__ import annotations
+
+from include.ccd import _kernels_calibrate, _kernels_combine
+from include.ccd.warmup import warm_up
+
+
+def test_every_kernel_is_compiled_afterwards() -> None:
+    """Every kernel that the pipeline calls from Python has its compiled signatures."""
+    warm_up()
+    modules = (_kernels_calibrate, _kernels_combine)
+    kernels = [k for module in modules for k in vars(module).values() if hasattr(k, "signatures")]
+    assert kernels
+    called = {k.__name__: len(k.signatures) for k in kernels if k.signatures}
+    assert called.keys() >= {"calibrate_rows", "clip_planes", "mean_planes", "median_planes"}

@@ -1,0 +1,188 @@
+"""One running Airflow for all system tests: scheduler, triggerer, DAG processor, API server."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import select
+
+from include.corral.corral import Corral
+from include.corral.drain import drain
+from include.corral.settings import Settings
+from include.toritos.loader import FitsInbox
+from include.toritos.simulator import NightPlan, simulate_night
+from models import Product
+from tools.airflow_api import AirflowApi, Run
+from tools.airflow_env import ROOT, free_port
+from tools.processes import marked
+from tools.progress import wait_until
+from tools.stack import Stack
+
+HERE = Path(__file__).parent
+PROJECT_DAGS = ("toritos_load", "toritos_night", "toritos_arrival")
+MISHAPS = ("killed", "crash", "hungry", "bad", "again", "flaky", "endless", "slowreduce")
+TEST_DAGS = ("kelvin", "past_nights", *(f"mishap_{name}" for name in MISHAPS))
+
+
+class Mailbox:
+    """An SMTP server on this machine, and the mails it took."""
+
+    def __init__(self) -> None:
+        self.mails: list[Message] = []
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    async def handle_DATA(self, _server, _session, envelope):
+        self.mails.append(message_from_bytes(envelope.content))
+        return "250 OK"
+
+    def about(self, words: str) -> list[Message]:
+        """Mails whose subject holds `words`."""
+        return [mail for mail in self.mails if words in str(mail["Subject"])]
+
+    def wait_for(self, words: str, *, timeout_s: float = 60) -> Message:
+        """The first mail whose subject holds `words`."""
+        wait_until(lambda: None if self.about(words) else f"mail {words!r}", timeout_s=timeout_s)
+        return self.about(words)[0]
+
+    def text(self, mail: Message) -> str:
+        """Text of a mail, as it came."""
+        part = mail.get_payload(0) if mail.is_multipart() else mail
+        return part.get_payload(decode=True).decode()
+
+    def __enter__(self):
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_):
+        self._controller.stop()
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[Mailbox]:
+    """Takes every mail that the stack sends."""
+    with Mailbox() as box:
+        yield box
+
+
+def _bundle(name: str, path: Path) -> dict[str, object]:
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return {"name": name, "classpath": classpath, "kwargs": {"path": str(path)}}
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[Stack]:
+    """A healthy stack that has the project's DAGs and those of these tests, none of them paused."""
+    home = tmp_path_factory.mktemp("airflow")
+    bundles = [_bundle("dags-folder", ROOT / "dags"), _bundle("tests", HERE / "dags")]
+    paths = (ROOT, ROOT / "plugins", ROOT / "config", HERE / "dags")
+    extra = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "CORRAL_ALERT_TO": "night-shift@example.org",
+    }
+    installation = home / "corral"
+    (installation / "inbox").mkdir(parents=True)
+    _make_tables(installation)
+    with Stack(home, smtp_port=mailbox.port, extra=extra) as running, running.api() as api:
+        api.wait_for_dags(*PROJECT_DAGS, *TEST_DAGS)
+        for dag_id in (*PROJECT_DAGS, *TEST_DAGS):
+            if dag_id != "past_nights":  # it would begin before its frames are there
+                api.unpause(dag_id)
+        yield running
+    assert marked(home) == []
+
+
+def _make_tables(installation: Path) -> None:
+    sys.path.insert(0, str(HERE / "dags"))
+    import kelvin
+    import mishaps
+
+    from models import Base
+
+    corral = Corral(Settings.below(installation))
+    tables = [m.__table__ for m in (kelvin.Reading, kelvin.Kelvin, mishaps.Sample, mishaps.Result)]
+    Base.metadata.create_all(corral.engine, tables)
+    corral.close()
+
+
+@pytest.fixture(scope="session")
+def api(stack: Stack) -> Iterator[AirflowApi]:
+    """The REST API that the UI uses."""
+    with stack.api() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def everything_logged(api: AirflowApi) -> Callable[[Run, str], str]:
+    """The log of a task's first try with all that belongs to its events: errors, reasons."""
+
+    def read(run: Run, task_id: str) -> str:
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/logs/1"
+        return json.dumps(api.get(path, full_content=True)["content"], ensure_ascii=False)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def installation(stack: Stack) -> Iterator[Corral]:
+    """The pipeline's own database, inbox and products, as the stack's tasks use them."""
+    corral = Corral(Settings.from_env(stack.env))
+    yield corral
+    corral.close()
+
+
+@pytest.fixture(scope="session")
+def small_night(installation: Corral) -> Callable[..., str]:
+    """Writes the frames of a small night into the inbox, and gives its key."""
+
+    def simulate(night: date, *, science: int = 2) -> str:
+        plan = NightPlan(
+            night=night,
+            size_px=256,
+            biases=3,
+            darks={60.0: 3},
+            flats={"V": 3, "R": 3},
+            science={"V": science, "R": science},
+        )
+        simulate_night(plan, installation.settings.inbox / night.isoformat())
+        return night.isoformat()
+
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def loaded_night(installation: Corral, small_night: Callable[..., str]) -> Callable[..., str]:
+    """As `small_night`, with the frames loaded before anybody in the stack sees them."""
+
+    def simulate(night: date, *, science: int = 2) -> str:
+        key = small_night(night, science=science)
+        report = drain(installation, FitsInbox())
+        assert not report.failures
+        return key
+
+    return simulate
+
+
+@pytest.fixture(scope="session")
+def products_of(installation: Corral) -> Callable[[str], Counter[str]]:
+    """Counts the current products of a night by kind; their files are there."""
+
+    def count(night: str) -> Counter[str]:
+        query = select(Product).where(Product.in_partition(night), Product.current)
+        with installation.read() as session:
+            products = session.scalars(query).all()
+        assert all(installation.store.locate(product.path).is_file() for product in products)
+        return Counter(product.kind for product in products)
+
+    return count
