@@ -65,6 +65,6 @@ with DAG(
 ):
     SweepOperator(
         task_id="audit",
-        sweep="include.corral.chores.DeepSweep",
+        sweep="include.toritos.sweeps.ToritosAudit",
         doc_md="Reads rows and store; a broken promise is told of by the next sweep's mail.",
     )

@@ -1,11 +1,13 @@
 """What the pipeline remembers: rows, without science and without Airflow.
 
-Read ``site`` (who observes), ``frame`` (what came in), ``product`` (what was made), ``work``
-(what was done, by whom, how it ended), ``alert`` (who is told), ``observation`` (what sweeps saw).
+Read ``site`` (who observes), ``frame`` (what came in), ``correction`` (what its headers say
+wrongly), ``product`` (what was made), ``work`` (what was done, by whom, how it ended), ``alert``
+(who is told), ``observation`` (what sweeps saw).
 """
 
 from models.alert import Alert, AlertStatus, Delivery
 from models.base import Base
+from models.correction import Correction, CorrectionList
 from models.frame import Frame, Rejection, Sighting
 from models.observation import Observation
 from models.product import Derived, Product, ProductInput, QualityCheck
@@ -29,6 +31,8 @@ __all__ = [
     "AlertStatus",
     "Base",
     "Campaign",
+    "Correction",
+    "CorrectionList",
     "Delivery",
     "Derived",
     "Due",

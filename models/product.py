@@ -86,6 +86,11 @@ class Product(Derived, ObservingSetup, Base):
         back_populates="product", foreign_keys="ProductInput.product_id"
     )
 
+    @property
+    def label(self) -> str:
+        """Name of its file."""
+        return self.path.rpartition("/")[2]
+
     def content(self) -> str:
         """Identity of the file."""
         return self.sha256

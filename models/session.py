@@ -13,6 +13,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 SQLITE_BUSY_TIMEOUT_S = 60
+# Nothing is computed while something is being written: who stops in the middle has died or was
+# stopped, and what it has locked is wanted by others.
+STOPPED_AFTER_S = 30
 NETWORK_FILESYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ceph glusterfs fuse.glusterfs fuse.sshfs 9p lustre gpfs beegfs"
     " ncpfs ocfs2 fuse.s3fs davfs fuse.davfs2".split()
@@ -51,13 +54,15 @@ def make_engine(url: str | URL) -> Engine:
     if backend == "sqlite":
         return _sqlite_engine(url)
     if backend == "postgresql":
-        return create_engine(
+        engine = create_engine(
             url,
             pool_pre_ping=True,
             pool_size=2,
             json_serializer=_to_json,
             connect_args={"connect_timeout": 10, "options": "-c timezone=utc"},
         )
+        event.listen(engine, "begin", _postgresql_begin)
+        return engine
     raise DatabaseError(f"database {backend!r} is not supported: use sqlite or postgresql")
 
 
@@ -65,7 +70,8 @@ def begin_write(engine: Engine) -> Engine:
     """Give the view of `engine` whose transactions take SQLite's write lock when they begin.
 
     A transaction that reads first and writes later can find the database changed under it and
-    fail; one that has the lock from the start waits its turn. Without effect on PostgreSQL.
+    fail; one that has the lock from the start waits its turn. PostgreSQL ends them when nothing
+    comes for half a minute, so that a stopped process does not keep others waiting.
     """
     return engine.execution_options(corral_begin="IMMEDIATE")
 
@@ -126,6 +132,12 @@ def _sqlite_begin(connection: Connection) -> None:
     # A connection of the pool keeps what the one before has set.
     connection.exec_driver_sql(f"PRAGMA query_only = {int(mode == 'READ')}")
     connection.exec_driver_sql(f"BEGIN {'DEFERRED' if mode == 'READ' else mode}")
+
+
+def _postgresql_begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("corral_begin") == "IMMEDIATE":
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = {STOPPED_AFTER_S * 1000}"
+        connection.exec_driver_sql(limit)
 
 
 def _to_json(value: Any) -> str:

@@ -125,6 +125,8 @@ class Unit(Base):
         Counts claims. A worker may commit only while the fence is the one it was given.
     lost
         How often the process that held it ended without a word, at this fingerprint.
+    retry_at
+        Of a failed unit: when it is to be tried again by itself.
     """
 
     __tablename__ = "unit"
@@ -156,6 +158,7 @@ class Unit(Base):
     step_run_id: Mapped[int | None] = mapped_column(ForeignKey("step_run.id"))
     claimed_at: Mapped[datetime | None]
     failure_class: Mapped[str | None] = mapped_column(String(32))
+    retry_at: Mapped[datetime | None]
 
     @classmethod
     def is_(cls, status: UnitStatus) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -31,11 +32,12 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server of this session's own, on loopback."""
     if postgres.server_binaries() is None:
         pytest.skip("PostgreSQL's server binaries are not installed")
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as url:
+    # Not below pytest's own folder: any other session of pytest closes that to the server's user.
+    with TemporaryDirectory(prefix="corral-postgres-") as home, postgres.server(Path(home)) as url:
         yield url
 
 

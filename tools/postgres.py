@@ -26,7 +26,8 @@ def server_binaries() -> Path | None:
 def server(home: Path, *, durable: bool = False) -> Iterator[str]:
     """Run a server that keeps its data in `home`, and yield the URL of its first database.
 
-    `durable` makes it wait for the disk at each commit, as one does that holds real data.
+    `home` must lie where the user `postgres` may go. `durable` makes the server wait for the disk
+    at each commit, as one does that holds real data.
     """
     binaries = server_binaries()
     if binaries is None:
@@ -35,8 +36,6 @@ def server(home: Path, *, durable: bool = False) -> Iterator[str]:
     user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
     if user:
         shutil.chown(home, "postgres")
-        for parent in list(home.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
     data = home / "data"
     initdb = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "corral", "--no-sync"]
     _run(*user, *initdb)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 Combine = Literal["sigma_clip", "median", "mean"]
 Missing = Literal["stop", "flag"]
+Short = Literal["stop", "fallback", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,51 @@ class Calibration:
         tolerances = (self.max_age_days, self.temperature_tolerance_c, self.exptime_tolerance_s)
         if not (min(tolerances) >= 0 and self.hot_sigma > 0):
             raise ValueError("tolerances must not be negative, hot_sigma must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """How many calibration frames a night should have, and what to do when they do not come.
+
+    Apart from `Calibration`, as it decides when and whether a master is made, not how.
+
+    Attributes
+    ----------
+    expect_bias, expect_dark, expect_flat : int or None
+        Frames of one master: of a night and camera, of an exposure time, of a filter. None: no
+        number is expected, and a master is made from what is there.
+    wait_hours : float
+        How long after the last of them came the others are waited for.
+    short_bias, short_dark, short_flat : {'stop', 'fallback', 'flag'}
+        With fewer than expected after that: nothing of the night that needs the master is made;
+        the best master of another night is used; or the master is made of fewer, and flagged.
+    """
+
+    expect_bias: int | None = None
+    expect_dark: int | None = None
+    expect_flat: int | None = None
+    wait_hours: float = 12.0
+    short_bias: Short = "flag"
+    short_dark: Short = "flag"
+    short_flat: Short = "flag"
+
+    def __post_init__(self) -> None:
+        numbers = [self.expected(kind) for kind in ("bias", "dark", "flat")]
+        if any(number is not None and number < 1 for number in numbers):
+            raise ValueError("expect_… must be 1 at least; leave it out to expect no number")
+        if not 0 <= self.wait_hours < math.inf:
+            raise ValueError("wait_hours must be a number of hours, not negative")
+
+    def expected(self, kind: str) -> int | None:
+        """How many frames make a master of this kind."""
+        number: int | None = getattr(self, f"expect_{kind}", None)
+        return number
+
+    def stops_without(self, kind: str) -> bool:
+        """Whether the night's own master, of as many frames as expected, must be there."""
+        return self.expected(kind) is not None and self.when_short(kind) == "stop"
+
+    def when_short(self, kind: str) -> Short:
+        """What to do with fewer."""
+        policy: Short = getattr(self, f"short_{kind}")
+        return policy

@@ -17,9 +17,13 @@ from include.ccd.fits_cards import Value, clean_text
 
 KELVIN: Final = 273.15
 _LONGEST: Final = 80
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_SEXAGESIMAL = re.compile(r"([+-]?)\s*(\d{1,3})[:\s]\s*(\d{1,2})(?:[:\s]\s*(\d{1,2}(?:\.\d*)?))?")
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:T|\s+)(\d\d:\d\d:\d\d(?:\.\d+)?)\s*(Z|[+-]\d\d:?\d\d)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SEXAGESIMAL = re.compile(
+    r"([+-]?) *(\d{1,3})[: ] *(\d{1,2})(?:[: ] *(\d{1,2}(?:\.\d*)?))?", re.ASCII
+)
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:T| +)(\d\d:\d\d:\d\d(?:\.\d+)?) *(Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
 _UNIX: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # how a count of time is written: its value in 1970, and how many seconds one of it is
 _COUNTS: Final = {"jd": (2440587.5, 86_400), "mjd": (40587.0, 86_400), "unix": (0.0, 1)}
@@ -35,7 +39,7 @@ def number(value: Value) -> float:
     if isinstance(value, bool) or value is None:
         raise ValueError(f"expected a number, found {value!r}")
     if isinstance(value, str):
-        if len(value) > _LONGEST or _NUMBER.fullmatch(value.strip()) is None:
+        if len(value) > _LONGEST or _NUMBER.fullmatch(value.strip(" ")) is None:
             raise ValueError(f"expected a number, found the text {value[:40]!r}")
         value = float(value)
     if not math.isfinite(value):
@@ -111,9 +115,9 @@ CONVERTERS: Final[dict[str, Callable[[Value], str | float]]] = {
 
 def _spelt(value: Value) -> str | None:
     """Text that may be sexagesimal; None for what is a number, or can be neither."""
-    if not isinstance(value, str) or len(value) > _LONGEST or _NUMBER.fullmatch(value.strip()):
+    if not isinstance(value, str) or len(value) > _LONGEST or _NUMBER.fullmatch(value.strip(" ")):
         return None
-    return value.strip()
+    return value.strip(" ")
 
 
 def instant(
@@ -152,7 +156,7 @@ def _instant(parts: list[Value], layout: str) -> datetime:
     if layout in _COUNTS:
         zero, seconds = _COUNTS[layout]
         return _UNIX + timedelta(milliseconds=round((number(parts[0]) - zero) * seconds * 1000))
-    joined = " ".join(str(part).strip() for part in parts)
+    joined = " ".join(str(part).strip(" ") for part in parts)
     if len(joined) > _LONGEST:
         raise ValueError(f"expected an instant, found {joined[:60]!r}…")
     if layout != "iso":

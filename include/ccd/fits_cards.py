@@ -22,16 +22,17 @@ MAX_CONTINUED = 100
 
 PRINTABLE = bytes(range(32, 127))
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
-_STRING = re.compile(r"\s*'((?:[^']|'')*)'\s*(?:/(.*))?", re.DOTALL)
+_STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/(.*))?", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?", re.ASCII)
 _COMMA = re.compile(r"([+-]?\d+),(\d+)", re.ASCII)
 _COMPLEX = r"\([^()/']*\)"
 # what a card may hold: text, T or F, a number, a complex number, nothing; then a comment
 _WELL_FORMED = re.compile(
-    rf"\s*(?:'(?:[^']|'')*'|[TF]|{_REAL.pattern}|{_COMPLEX}|)\s*(?:/.*)?", re.ASCII | re.DOTALL
+    rf" *(?:'(?:[^']|'')*'|[TF]|{_REAL.pattern}|{_COMPLEX}|) *(?:/.*)?", re.ASCII | re.DOTALL
 )
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+_WITHOUT_VALUE = _COMMENTARY | {"CONTINUE", "END"}
 
 
 def clean_text(text: str, *, limit: int = TEXT_LIMIT) -> str:
@@ -56,6 +57,11 @@ def clean_text(text: str, *, limit: int = TEXT_LIMIT) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def is_end(card: str) -> bool:
+    """Whether a card ends its header: END and nothing else, in one place for all who ask."""
+    return card.rstrip(" \0") == "END"
 
 
 class Cards:
@@ -113,17 +119,17 @@ class Cards:
         last: str | None = None
         for start in range(0, len(text), CARD):
             card = text[start : start + CARD]
-            keyword = card[:8].rstrip()
-            if card[8:10] == "= ":
+            keyword = card[:8].rstrip(" ")
+            if card[8:10] == "= " and keyword not in _WITHOUT_VALUE:
                 last = self._remember(keyword, card[10:])
-            elif keyword == "END":
+            elif keyword == "END" and is_end(card):
                 self._raw = self._raw[:start]
                 break
-            elif keyword == "CONTINUE" and last is not None:
+            elif keyword == "CONTINUE" and card[8:10] != "= " and last is not None:
                 self._continued.setdefault(last, []).append(card[8:])
             elif keyword == "HIERARCH" and "=" in card:
                 name, _, value = card[8:].partition("=")
-                last = self._remember(name.strip(), value, hierarch=True)
+                last = self._remember(name.strip(" "), value, hierarch=True)
             elif keyword not in _COMMENTARY:
                 self._odd = True
 
@@ -191,7 +197,7 @@ class Cards:
     def _is_well_formed(self, text: str) -> bool:
         if _WELL_FORMED.fullmatch(text) is not None:
             return True
-        return self.comma and _COMMA.fullmatch(text.partition("/")[0].strip()) is not None
+        return self.comma and _COMMA.fullmatch(text.partition("/")[0].strip(" ")) is not None
 
     def _conflicts(self, keyword: str) -> bool:
         others = self._repeated.get(keyword)
@@ -218,13 +224,13 @@ class Cards:
     def _value(self, keyword: str, text: str) -> tuple[Value, str]:
         match = _STRING.fullmatch(text)
         if match is not None:
-            return match[1].replace("''", "'").rstrip(), (match[2] or "").strip()
+            return match[1].replace("''", "'").rstrip(" "), (match[2] or "").strip()
         literal, _, comment = text.partition("/")
         if "'" in literal:
             raise BadHeader("unreadable_card", f"{keyword} has an unfinished string: {text[:40]!r}")
         if self.comma:
             literal = _COMMA.sub(r"\1.\2", literal)
-        return _literal(keyword, literal.strip()), comment.strip()
+        return _literal(keyword, literal.strip(" ")), comment.strip()
 
 
 def _literal(keyword: str, literal: str) -> Value:

@@ -58,6 +58,8 @@ class Encoding:
         try:
             bscale = _finite(unit.cards, "BSCALE", 1.0)
             bzero = _finite(unit.cards, "BZERO", 0.0)
+            if bscale == 0:
+                raise BadHeader("bad_scaling", "BSCALE is 0: every pixel would be the same")
             blank = unit.cards.get("BLANK") if unit.bitpix > 0 else None
         except BadHeader as error:
             raise Malformed("bad_scaling", error.message) from error
@@ -111,10 +113,10 @@ class Encoding:
 
 
 def _finite(cards: Cards, keyword: str, default: float) -> float:
-    value = cards.get(keyword)
-    if value is None:
+    if keyword not in cards:
         return default
-    if isinstance(value, str | bool) or not math.isfinite(value):
+    value = cards.get(keyword)
+    if value is None or isinstance(value, str | bool) or not math.isfinite(value):
         raise BadHeader("bad_scaling", f"{keyword} is {value!r:.40}, not a finite number")
     return float(value)
 

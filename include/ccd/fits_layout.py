@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from include.ccd.errors import BadHeader, Incomplete, Malformed, Unusable
-from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards
+from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards, is_end
 from include.ccd.fits_file import Source
 
 MAX_PIXELS: Final = 200_000_000
@@ -22,7 +22,6 @@ BITPIX: Final = frozenset({8, 16, 32, 64, -32, -64})
 
 _SIMPLE: Final = b"SIMPLE  = "
 _XTENSION: Final = b"XTENSION= "
-_END: Final = b"END".ljust(CARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +170,7 @@ def _walk(
 def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
     there = source.reaches(unit.end + BLOCK)
     if there < unit.data_start + unit.data_bytes:
+        _refuse_other_type(source, unit, there)
         raise Incomplete(
             "truncated_data",
             f"unit {unit.index} needs {unit.data_start + unit.data_bytes} bytes; {there} are there",
@@ -185,8 +185,23 @@ def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
         return False
     if len(following) < len(_XTENSION) and _XTENSION.startswith(following):
         raise Incomplete("truncated_header", "the next unit has only begun")
+    _refuse_other_type(source, unit, source.reaches(unit.data_start + 8 * unit.data_bytes + BLOCK))
     flags.add("trailing_bytes")
     return True
+
+
+def _refuse_other_type(source: Source, unit: Unit, there: int) -> None:
+    """The file has exactly the size that the same image has with pixels of another type."""
+    if unit.kind != "image":
+        return
+    values = unit.data_bytes // (abs(unit.bitpix) // 8)
+    for width in {1, 2, 4, 8} - {abs(unit.bitpix) // 8}:
+        end = unit.data_start + values * width
+        padding = -(-end // BLOCK) * BLOCK - end
+        # data_start is whole blocks, so what is left of the last block is padding, of zeros
+        if padding and there == end + padding and not any(source.read(end, padding)):
+            message = f"BITPIX is {unit.bitpix}, the size of the file says {8 * width} bits"
+            raise Malformed("bad_bitpix", message)
 
 
 def _read_header(source: Source, start: int, most_blocks: int) -> bytes:
@@ -222,7 +237,7 @@ def _check_beginning(block: bytes, *, first: bool) -> None:
 def _holds_end(block: bytes) -> bool:
     at = block.find(b"END")
     while at >= 0:
-        if at % CARD == 0 and block[at : at + CARD].rstrip(b" \0") == b"END":
+        if at % CARD == 0 and is_end(block[at : at + CARD].decode("latin-1")):
             return True
         at = block.find(b"END", at + 1)
     return False
@@ -250,6 +265,8 @@ def _unit(index: int, raw: bytes, primary: Cards | None, start: int) -> Unit:
 def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: int) -> Unit:
     if index == 0 and own.get("SIMPLE") is not True:
         raise Malformed("not_simple", f"SIMPLE is {own.get('SIMPLE')!r:.40}, not T")
+    if index == 0 and "XTENSION" in own:
+        raise Malformed("two_headers", "the header of an extension runs on in the primary one")
     bitpix = _whole(own, "BITPIX")
     if bitpix not in BITPIX:
         raise Malformed("bad_bitpix", f"BITPIX is {bitpix}, which FITS does not know")
@@ -261,6 +278,8 @@ def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: 
     extension = "IMAGE" if index == 0 else str(own.get("XTENSION")).strip()
     if extension == "IMAGE":
         kind = "image" if values else "empty"
+        if values != (math.prod(axes) if axes else 0):
+            raise Malformed("bad_pcount", "an image extension with groups or parameters")
     elif extension == "BINTABLE" and own.get("ZIMAGE") is True:
         kind, pixel = "compressed", _whole(own, "ZBITPIX")
         shape = tuple(_size(own, f"ZNAXIS{i}") for i in range(_size(own, "ZNAXIS"), 0, -1))

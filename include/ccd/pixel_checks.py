@@ -47,9 +47,9 @@ def judge_pixels(
 
 def _faults(statistics: PixelStatistics, header: FrameHeader) -> set[str]:
     """What makes a frame carry no information, wholly or in a good part of it."""
-    if statistics.valid_fraction == 0:
-        return {"no_valid_pixels"}
     low, high = statistics.minimum, statistics.maximum
+    if low is None and high is None:
+        return {"no_valid_pixels"}
     if low == high:
         return {"constant_pixels"}
     if low is not None and header.saturation_adu is not None and low >= header.saturation_adu:
@@ -61,7 +61,9 @@ def _oddities(
     statistics: PixelStatistics, header: FrameHeader, integer: bool, profile: Profile
 ) -> set[str]:
     flags = set()
-    if 0 < statistics.valid_fraction < 1:
+    some = statistics.minimum is not None or statistics.maximum is not None
+    all_of_them = statistics.valid_fraction == 1 and statistics.mean is not None
+    if some and not all_of_them:
         flags.add("invalid_pixels")
     if integer and statistics.negative_fraction > 0:
         # a camera counts from zero: BZERO is missing, and 40000 reads as -25536

@@ -18,6 +18,7 @@ from include.ccd.fits_decode import Encoding
 Pixels = npt.NDArray[Any]
 
 SLICE: Final = 1 << 19
+LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class PixelStatistics:
     Attributes
     ----------
     minimum, maximum, mean : float or None
-        Of the pixels that have a value; None when there is none, or no float64 holds it.
+        Of the pixels that have a value; None when there is none, or no float32 holds it.
     valid_fraction : float
         Pixels that have a value: finite, and not BLANK.
     negative_fraction : float
@@ -128,4 +129,4 @@ class PixelTally:
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) <= LARGEST else None

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from include.ccd.calibration import Calibration
+from include.ccd.calibration import Calibration, Gates
 from include.ccd.detector import Detector
 from include.ccd.errors import ProfileError
 from include.ccd.fieldmap import Field, KindRule
@@ -178,6 +178,32 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """How files of the camera come in, and when one counts as complete.
+
+    Attributes
+    ----------
+    still_s : float
+        A new file is the same after so many seconds, or still being written.
+    marker : str or None
+        A file whose name ends so says that the one beside it is complete, ``".done"`` say: after
+        the frame's whole name or in place of its last suffix. None: the camera says nothing.
+    wait_hours : float
+        What is incomplete for so long counts as bad.
+    """
+
+    still_s: float = 1.0
+    marker: str | None = None
+    wait_hours: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.still_s < 0 or self.wait_hours < 0:
+            raise ValueError("still_s and wait_hours must not be negative")
+        if self.marker == "":
+            raise ValueError("marker must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A site, its camera and its dialect. `name` is the stem of the file, `levels` are by kind."""
 
@@ -189,7 +215,9 @@ class Profile:
     rules: tuple[KindRule, ...]
     detector: Detector = field(default_factory=Detector)
     reading: Reading = field(default_factory=Reading)
+    arrival: Arrival = field(default_factory=Arrival)
     calibration: Calibration = field(default_factory=Calibration)
+    gates: Gates = field(default_factory=Gates)
     checks: tuple[Check, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     freshness: Freshness = field(default_factory=Freshness)

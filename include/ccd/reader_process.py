@@ -43,7 +43,6 @@ ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTH
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 ATTEMPTS: Final = 2
 FILES_PER_PROCESS: Final = 5000
-GRACE_S: Final = 60.0
 END_S: Final = 2.0
 
 
@@ -74,11 +73,16 @@ class ReaderProcess:
     limits : Limits
     worker : str
         The module that the process runs.
+    grace_s : float
+        How long it may take to start, and to end by itself when a file took too long.
     """
 
-    def __init__(self, limits: Limits = Limits(), *, worker: str = WORKER) -> None:
+    def __init__(
+        self, limits: Limits = Limits(), *, worker: str = WORKER, grace_s: float = 60.0
+    ) -> None:
         self._limits = limits
         self._worker = worker
+        self._grace_s = grace_s
         self._lock = threading.Lock()
         self._pid: int | None = None
         self._channel: socket.socket | None = None
@@ -172,13 +176,13 @@ class ReaderProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._pid, self._channel, self._served = self._spawn(theirs), ours, 0
-        ours.settimeout(GRACE_S)
+        ours.settimeout(self._grace_s)
         try:
             receive(ours, max_blob=0)
         except (ProtocolError, OSError) as error:
             self._end()
             raise OSError(errno.EAGAIN, "the reader process does not start") from error
-        ours.settimeout(self._limits.wall_s + GRACE_S)
+        ours.settimeout(self._limits.wall_s + self._grace_s)
 
     def _spawn(self, channel: socket.socket) -> int:
         """Process id of a new reader, with the channel as its standard input and no secrets."""

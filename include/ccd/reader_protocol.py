@@ -165,7 +165,7 @@ def content_of(message: Message, blob: bytearray, *, max_pixels: int) -> Content
             flags=tuple(_matching(_FLAG, flag) for flag in message["flags"]),
             statistics=_statistics(message["statistics"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"an answer that makes no sense: {error!r:.80}") from error
 
 
@@ -180,7 +180,7 @@ def pixels_of(message: Message, blob: bytearray, *, max_pixels: int) -> npt.NDAr
     try:
         kind = _one_of(frozenset(PIXEL_TYPES), message["dtype"])
         shape = _shape(message["shape"], max_pixels)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"an answer that makes no sense: {error!r:.80}") from error
     if len(blob) != shape[0] * shape[1] * PIXEL_TYPES[kind]:
         raise ProtocolError(f"{len(blob)} bytes for {shape} pixels")

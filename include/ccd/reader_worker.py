@@ -53,19 +53,16 @@ def main(arguments: Sequence[str]) -> int:
         while True:
             message, _, descriptors = receive(channel, max_blob=0)
             _limit_time(cpu_s, wall_s)
-            try:
-                _serve(channel, message, descriptors)
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                for descriptor in descriptors:
-                    os.close(descriptor)
+            answer, blob = _answer(message, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            send(channel, answer, blob)
     return 0
 
 
-def _serve(channel: socket.socket, message: Message, descriptors: Sequence[int]) -> None:
-    """Answer one request: what comes back is plain values or the reason why not."""
-    answer: Message
-    blob: bytes | memoryview = b""
+def _answer(message: Message, descriptors: Sequence[int]) -> tuple[Message, bytes | memoryview]:
+    """Plain values and the bytes that belong to them, or the reason why not."""
     try:
         what, request = request_of(message)
         (descriptor,) = descriptors
@@ -73,13 +70,11 @@ def _serve(channel: socket.socket, message: Message, descriptors: Sequence[int])
         if what == "decode":
             pixels = decode(plain, request)
             answer = {"shape": pixels.shape, "dtype": pixels.dtype.name}
-            blob = pixels.reshape(-1).view("u1").data
-        else:
-            content = examine(plain, request)
-            answer, blob = content_message(content), content.raw_header
+            return answer, pixels.reshape(-1).view("u1").data
+        content = examine(plain, request)
+        return content_message(content), content.raw_header
     except Exception as error:  # noqa: BLE001 - the boundary: every failure has a name over there
-        answer, blob = error_message(error), b""
-    send(channel, answer, blob)
+        return error_message(error), b""
 
 
 def _end_with(parent: int) -> bool:

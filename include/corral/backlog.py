@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from include.corral.changes import of_kind
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass
-from include.corral.plan import mark_signature
+from include.corral.marks import mark_signature
 from include.corral.step import Step
 from models.product import Product
 from models.work import Due, Planned, StepRun, Unit, UnitStatus
@@ -20,15 +21,16 @@ from models.work import Due, Planned, StepRun, Unit, UnitStatus
 def partitions_to_do(corral: Corral, steps: Sequence[Step]) -> list[str]:
     """Give the partitions in which a step has work that nobody is doing.
 
-    That is: units that are open, or failed in a way that may pass; changed rows, or new products
-    near, that the step has not looked at; and partitions it has never looked at as it is now.
+    That is: units that are open, or have failed in a way that may pass or until a moment that has
+    come; changed rows, or new products near, that the step has not looked at; and partitions that
+    it has never looked at as it is now.
 
     Parameters
     ----------
     corral
         The installation.
     steps
-        With their settings, and the parameters that they run with.
+        With the parameters that they run with.
 
     Returns
     -------
@@ -36,10 +38,12 @@ def partitions_to_do(corral: Corral, steps: Sequence[Step]) -> list[str]:
         Their keys, the latest first; those that are being worked on are left out.
     """
     found: set[str] = set()
+    now = corral.now()
     with corral.read() as session:
         for step in steps:
+            step.settings = corral.settings
             if step.is_partitioned():
-                found |= _with_open_units(session, step)
+                found |= _with_open_units(session, step, now)
                 found |= _with_changed_rows(session, step)
                 found |= _near_new_products(session, step)
                 found |= _never_looked_at(session, step)
@@ -49,10 +53,10 @@ def partitions_to_do(corral: Corral, steps: Sequence[Step]) -> list[str]:
     return sorted(found - {""}, reverse=True)
 
 
-def _with_open_units(session: Session, step: Step) -> set[str]:
-    retry = (Unit.is_(UnitStatus.FAILED), Unit.failure_class == FailureClass.RETRY)
+def _with_open_units(session: Session, step: Step, now: datetime) -> set[str]:
+    passes = or_(Unit.failure_class == FailureClass.RETRY, Unit.retry_at <= now)
     found: set[str] = set()
-    for conditions in ((Unit.is_(UnitStatus.OPEN),), retry):
+    for conditions in ((Unit.is_(UnitStatus.OPEN),), (Unit.is_(UnitStatus.FAILED), passes)):
         query = select(Unit.partition).where(Unit.step == step.name, *conditions).distinct()
         found |= set(session.scalars(query))
     return found

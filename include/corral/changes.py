@@ -7,6 +7,8 @@ and indexed however long the history is. An event from outside only says "look n
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -130,7 +132,10 @@ def _is_mute(connection: Connection, table: str) -> bool:
 
 
 def _trigger_name(table: str, event: str) -> str:
-    return f"corral_{table[:40]}_{event}".lower()
+    plain = re.sub(r"[^a-z0-9_]", "_", table.lower())[:40]
+    if plain != table:
+        plain += f"_{hashlib.sha256(table.encode()).hexdigest()[:8]}"
+    return f"corral_{plain}_{event.lower()}"
 
 
 def create_triggers(connection: Connection, table: Any) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from include.corral.audit import audit, scrub
 from include.corral.backlog import partitions_to_do
 from include.corral.disk import rooms
+from include.corral.drain import drain
 from include.corral.ledger import OpenRun, release_dead
 from include.corral.observe import observe, observed
 from include.corral.orphans import remove_orphans
@@ -20,7 +21,7 @@ from include.corral.promises_work import oldest_due, oldest_open
 from include.corral.sweep import Found, Notice, Part, Sweep, Watch, alert_of
 from include.corral.trigger import Trigger
 from include.corral.violation import Violation
-from models.frame import Rejection, Sighting
+from models.frame import Rejection
 from models.work import StepRun, Unit, UnitStatus
 
 LISTED = 20
@@ -40,11 +41,21 @@ def dead_triggers(watch: Watch) -> Found:
     return Found(f"{released} unit(s) of dead processes are open again" if released else "")
 
 
+def alert_rules(watch: Watch) -> Found:
+    """Drain the alerts of the pipeline: for each row that calls for one there is a message."""
+    told = 0
+    for rule in watch.sweep.rules:
+        report = drain(watch.corral, rule())
+        report.raise_for_policy()
+        told += report.outputs["alert"]
+    return Found(f"{told} new message(s)" if told else "")
+
+
 def waiting_files(watch: Watch) -> Found:
     """Tell of files that count as still arriving and have not changed for too long."""
     with watch.corral.write() as session:
         waiting = {row.path: row for row in _waiting(session)}
-        stamps = {path: f"{row.size_bytes} {row.mtime_ns}" for path, row in waiting.items()}
+        stamps = {path: row.stamp for path, row in waiting.items()}
         seen = observe(session, watch.step_run_id, "waiting", stamps)
     deadline = watch.now - timedelta(hours=watch.parameters["wait_deadline_h"])
     late: dict[str, list[Rejection]] = {}
@@ -56,13 +67,9 @@ def waiting_files(watch: Watch) -> Found:
 
 
 def _waiting(session: Session) -> Iterator[Rejection]:
-    """Files whose last look ended with WAIT, and that have not come in since."""
-    newest = select(func.max(Rejection.id)).group_by(Rejection.path)
-    came_in = exists().where(
-        Sighting.path == Rejection.path, Sighting.seen_at >= Rejection.rejected_at
-    )
-    query = select(Rejection).where(Rejection.id.in_(newest), Rejection.verdict == "WAIT")
-    yield from session.scalars(query.where(~came_in).order_by(Rejection.path))
+    """Files that are still refused, for now."""
+    still = (Rejection.resolved_at.is_(None), Rejection.verdict == "WAIT")
+    yield from session.scalars(select(Rejection).where(*still).order_by(Rejection.path))
 
 
 def _waiting_notice(watch: Watch, reason: str, files: Sequence[Rejection]) -> Notice:
@@ -111,7 +118,7 @@ def unworked(watch: Watch) -> Found:
 
 def partitions(watch: Watch) -> Found:
     """Find the partitions that want looking at, not too many at a time."""
-    found = partitions_to_do(watch.corral, watch.steps)
+    found = partitions_to_do(watch.corral, watch.sweep.steps())
     some = found[: watch.parameters["partitions_at_most"]]
     more = f" and {len(found) - len(some)} more" if len(found) > len(some) else ""
     return Found(f"{', '.join(some)}{more} to be done" if found else "", partitions=some)
@@ -119,7 +126,8 @@ def partitions(watch: Watch) -> Found:
 
 def broken_promises(watch: Watch) -> Found:
     """Audit all rows, and the sizes of all files."""
-    return _told(watch, "audit", audit(watch.corral, deep=False))
+    found = audit(watch.corral, deep=False, promises=watch.sweep.promises)
+    return _told(watch, "audit", found)
 
 
 def altered_files(watch: Watch) -> Found:
@@ -176,9 +184,15 @@ def orphan_files(watch: Watch) -> Found:
 
 
 class LightSweep(Sweep):
-    """The dead are closed, waiting files and full disks told of; for every few minutes."""
+    """The dead are closed, and what calls for a person is told of; for every few minutes."""
 
-    parts: ClassVar[Sequence[Part]] = (dead_triggers, waiting_files, free_space, unworked)
+    parts: ClassVar[Sequence[Part]] = (
+        dead_triggers,
+        alert_rules,
+        waiting_files,
+        free_space,
+        unworked,
+    )
     parameters = {
         "wait_deadline_h": 2.0,
         "warning_free_gb": 100.0,

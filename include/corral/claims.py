@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -122,7 +122,7 @@ def release_dead_holders(corral: Corral, run: OpenRun) -> int:
 
 
 def reopen_failed(corral: Corral, run: OpenRun, *, every_class: bool) -> int:
-    """Open failed units again: the retryable ones, or, when a person asks, all.
+    """Open failed units again: the retryable ones, those whose moment has come, or all.
 
     Returns
     -------
@@ -131,7 +131,8 @@ def reopen_failed(corral: Corral, run: OpenRun, *, every_class: bool) -> int:
     """
     failed = _of(run, UnitStatus.FAILED)
     if not every_class:
-        failed.append(Unit.failure_class == FailureClass.RETRY)
+        its_moment = Unit.retry_at <= corral.now()
+        failed.append(or_(Unit.failure_class == FailureClass.RETRY, its_moment))
     with corral.read() as session:
         if session.execute(select(Unit.id).where(*failed).limit(1)).first() is None:
             return 0

@@ -141,8 +141,8 @@ def _explain(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral,
     return 0
 
 
-def _audit(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, say: Say) -> int:
-    violations = audit(corral, deep=not arguments.quick)
+def _audit(arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, say: Say) -> int:
+    violations = audit(corral, deep=not arguments.quick, promises=pipeline.promises)
     stray = orphans(corral)
     if arguments.json:
         found = [asdict(violation) for violation in violations]

@@ -9,7 +9,7 @@ alone, so that none can take another with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, insert, inspect, select, update
@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
 from include.corral.corral import Corral
-from include.corral.errors import FailureClass, Retryable, is_database_trouble
+from include.corral.errors import Retryable, is_database_trouble
 from include.corral.outbox import enqueue_row
+from include.corral.processor import Processor
 from include.corral.result import Result
 from include.corral.supersede import supersede
 from models.alert import Alert
@@ -30,11 +31,9 @@ from models.work import Outcome, Unit, UnitRun, UnitStatus
 # Seconds between tries to commit while the database is in trouble: half a minute in all.
 BACK_OFF_S = (0.1, 0.4, 1.5, 5.0, 20.0)
 
-Classify = Callable[[BaseException], FailureClass]
-
 
 def commit(
-    corral: Corral, step_run_id: int, results: Sequence[Result], classify: Classify
+    corral: Corral, step_run_id: int, results: Sequence[Result], processor: Processor
 ) -> set[int]:
     """Make results visible, failures included, and tell which units were lost to another.
 
@@ -44,8 +43,8 @@ def commit(
         The installation and the trigger.
     results
         Of units claimed by it. One that the database refuses is turned into a failure.
-    classify
-        Says of which class that failure is.
+    processor
+        Writes their rows, and says of which class that failure is.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def commit(
         If the database stays out of reach; nothing of `results` is visible then.
     """
     try:
-        return _commit_patiently(corral, step_run_id, results)
+        return _commit_patiently(corral, step_run_id, results, processor)
     except Exception as error:
         if is_database_trouble(error):
             raise Retryable(
@@ -66,18 +65,20 @@ def commit(
                 f"{first_line(error)}. They are done again at the next trigger."
             ) from error
         if len(results) == 1 and results[0].failure_class is None:
-            results[0].fail(error, classify(error))
+            results[0].fail(error, processor.classify(error))
         elif len(results) == 1:
             raise
     half = (len(results) + 1) // 2
     parts = [results[:half], results[half:]]
-    return {lost for part in parts if part for lost in commit(corral, step_run_id, part, classify)}
+    return {lost for part in parts if part for lost in commit(corral, step_run_id, part, processor)}
 
 
-def _commit_patiently(corral: Corral, step_run_id: int, results: Sequence[Result]) -> set[int]:
+def _commit_patiently(
+    corral: Corral, step_run_id: int, results: Sequence[Result], processor: Processor
+) -> set[int]:
     for turn, pause_s in enumerate((*BACK_OFF_S, None)):
         try:
-            return _commit_once(corral, step_run_id, results, again=turn > 0)
+            return _commit_once(corral, step_run_id, results, processor, again=turn > 0)
         except SQLAlchemyError as error:
             if not is_database_trouble(error) or pause_s is None:
                 raise
@@ -86,7 +87,12 @@ def _commit_patiently(corral: Corral, step_run_id: int, results: Sequence[Result
 
 
 def _commit_once(
-    corral: Corral, step_run_id: int, results: Sequence[Result], *, again: bool
+    corral: Corral,
+    step_run_id: int,
+    results: Sequence[Result],
+    processor: Processor,
+    *,
+    again: bool,
 ) -> set[int]:
     added: list[tuple[Base, Any]] = []
     try:
@@ -94,11 +100,12 @@ def _commit_once(
             owned = _owned(session, results)
             # The connection may have gone after COMMIT was sent: what stands is what counts.
             if again and (stands := _outcomes(session, step_run_id, results)):
+                results[0].tally.add(row for result in results for row in result.rows)
                 return {unit for unit, end in stands.items() if end == Outcome.SUPERSEDED}
             mine = [result for result in results if result.claim.unit_id in owned]
             run_ids = _record(session, step_run_id, results, owned)
             rows, alerts = _rows(mine, run_ids)
-            session.add_all(rows)
+            tally = processor.write(session, rows)
             added = [(row, getattr(row, "id", None)) for row in session.new]
             _number(session)
             session.flush()
@@ -110,8 +117,8 @@ def _commit_once(
         for row, identity in added:
             _forget_identity(row, identity)
         raise
-    for result in mine:
-        result.rows = [row for row in result.rows if id(row) not in known]
+    if mine:
+        mine[0].tally = tally.add(alert for alert in alerts if id(alert) not in known)
     return {result.claim.unit_id for result in results} - owned
 
 
@@ -214,14 +221,15 @@ def _number(session: Session) -> None:
 
 def _settle(session: Session, results: Sequence[Result]) -> None:
     """Write the units' new state."""
-    states: dict[tuple[UnitStatus, FailureClass | None, str | None], list[int]] = {}
+    states: dict[tuple[Any, ...], list[int]] = {}
     for result in results:
         status = UnitStatus.FAILED if result.failure_class else UnitStatus.DONE
         # Masters may have changed between plan and work: what was used is what counts.
         moved = None if result.fingerprint == result.claim.fingerprint else result.fingerprint
-        states.setdefault((status, result.failure_class, moved), []).append(result.claim.unit_id)
-    for (status, failure_class, moved), ids in states.items():
-        values: dict[str, Any] = {"status": status, "failure_class": failure_class, "lost": 0}
+        state = (status, result.failure_class, result.retry_at, moved)
+        states.setdefault(state, []).append(result.claim.unit_id)
+    for (status, failure_class, retry_at, moved), ids in states.items():
+        values = {"status": status, "failure_class": failure_class, "retry_at": retry_at, "lost": 0}
         if moved is not None:
             values["fingerprint"] = moved
         session.execute(

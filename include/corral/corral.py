@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from weakref import WeakSet
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from include.corral.settings import Settings
 from include.corral.store import ProductStore
 from models.schema import ensure_schema
-from models.session import begin_read, begin_write, make_engine
+from models.session import begin_read, begin_write, database_now, make_engine
 
 _ENGINES: WeakSet[Engine] = WeakSet()
 
@@ -93,6 +94,11 @@ class Corral:
         """
         with Session(begin_write(self.engine), expire_on_commit=False) as session, session.begin():
             yield session
+
+    def now(self) -> datetime:
+        """Tell the time by the database's clock, which all workers share."""
+        with self.read() as session:
+            return database_now(session.connection())
 
     def close(self) -> None:
         """Let the connections go."""

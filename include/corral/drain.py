@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -142,7 +143,7 @@ class _Drain:
                     break
             # The rows go over to the session that writes, with those they refer to.
             batch.session.expunge_all()
-            lost = commit(self.corral, self.run.id, results, self.processor.classify)
+            lost = commit(self.corral, self.run.id, results, self.processor)
             for result in results:
                 self._count(result, lost=result.claim.unit_id in lost)
         if left := batch.tasks[len(results) :]:
@@ -161,10 +162,8 @@ class _Drain:
             )
         else:
             report.done += 1
-            for row in result.rows:
-                report.outputs[row.__tablename__] += 1
-                if (key := getattr(row, "partition_key", None)) is not None:
-                    report.partitions.add(key)
+        report.outputs.update(result.tally.outputs)
+        report.partitions |= result.tally.partitions
 
     def _tell_failure(self, result: Result) -> None:
         """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
@@ -175,8 +174,7 @@ class _Drain:
             self.report.step,
             result.claim.key,
             result.failure_class,
-            "as before" if again else result.message,
-            exc_info=None if again else result.error,
+            "as before" if again else f"{result.message}\n{_trace(result.error)}",
         )
 
     def _tell_progress(self) -> None:
@@ -215,6 +213,12 @@ def _standing(corral: Corral, run: OpenRun) -> list[Failure]:
             for row in rows
             if row.step_run_id != run.id
         ]
+
+
+def _trace(error: BaseException | None) -> str:
+    """Text of a traceback, fit for any log: what an error quotes may come from a file's header."""
+    text = "".join(traceback.format_exception(error))
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
 class _Pace:

@@ -8,6 +8,7 @@ CorralError
     ├── BadData               the input is wrong
     ├── ConfigurationError    the installation is wrong
     ├── UpstreamMissing       what this is made from is not there (yet)
+    │   └── NotYet            and is waited for until a given moment
     ├── StepContractError     the step's code does what a step may not
     └── PermanentlyFailed     some units failed, none of them retryable
 """
@@ -27,6 +28,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models.session import DatabaseError, first_line
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from include.corral.report import Report
 
 
@@ -81,6 +84,22 @@ class UpstreamMissing(Permanent):
     """What a unit is made from does not exist yet."""
 
     failure_class = FailureClass.UPSTREAM_MISSING
+
+
+class NotYet(UpstreamMissing):
+    """What a unit is made from may still come; it is tried again by itself at a given moment.
+
+    Parameters
+    ----------
+    message
+        What is waited for.
+    until
+        When the unit is to be tried again, whatever has come.
+    """
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class StepContractError(Permanent):
@@ -144,8 +163,8 @@ def classify(error: BaseException) -> FailureClass:
 
 
 # SQLSTATE classes: connection, transaction rollback, resources, operator intervention, I/O;
-# a lock not to be had, a server that only reads (a standby).
-_TRANSIENT_SQLSTATES = ("08", "40", "53", "57", "58", "55P03", "25006")
+# a lock not to be had, a server that only reads (a standby), a transaction left idle.
+_TRANSIENT_SQLSTATES = ("08", "40", "53", "57", "58", "55P03", "25006", "25P03")
 # SQLite has one class of error for all; the rest of it means that what was asked is wrong.
 _TRANSIENT_SQLITE = frozenset(
     {

@@ -32,6 +32,7 @@ def execute(processor: Processor, task: Task) -> Result:
         _refuse_changes(processor, run.session)
         run.publish(rows)
         result.rows, result.fingerprint = rows, run.fingerprint
+        result.message = "; ".join(run.remarks) or None
     except Exception as error:  # noqa: BLE001 - the one place where a unit's errors end
         _fail(result, processor, error)
         _clean(run.session)
@@ -59,6 +60,8 @@ def _fail(result: Result, processor: Processor, error: Exception) -> None:
 
 def _clean(session: Session) -> None:
     """Let go of what the step has changed; rows of the other units stay as they were read."""
+    if not session.is_active:  # it tried to write, and can do nothing more until this
+        session.rollback()
     for row in list(session.new):
         session.expunge(row)
     for row in list(session.deleted):
@@ -67,13 +70,14 @@ def _clean(session: Session) -> None:
         session.expire(row)
 
 
-def _rows(processor: Processor, made: Any) -> list[Base]:
+def _rows(processor: Processor, made: Any) -> list[Any]:
     if made is None:
         return []
-    rows = (
-        [made] if isinstance(made, Base) else list(made) if isinstance(made, Iterable) else [made]
-    )
+    is_one = isinstance(made, (Base, *processor.findings)) or not isinstance(made, Iterable)
+    rows = [made] if is_one else list(made)
     for row in rows:
+        if isinstance(row, processor.findings):
+            continue
         if not isinstance(row, Base):
             raise StepContractError(
                 f"{processor.name}.process gave {type(row).__name__}; expected rows of models "

@@ -44,7 +44,7 @@ def groups_of(
     """
     ids = set(ids)
     touched = set()
-    for some in portions(ids):
+    for some in portions(sorted(ids)):
         units = select(Unit.key, Unit.row_ids).where(
             Unit.step == step.name,
             Unit.id.in_(select(UnitRow.unit_id).where(UnitRow.row_id.in_(some))),

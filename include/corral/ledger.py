@@ -140,6 +140,10 @@ def _dead_runs(session: Session, run: OpenRun, now: datetime) -> dict[int, str]:
     query = select(StepRun).where(
         StepRun.step == run.step, StepRun.is_running(), StepRun.id != run.id
     )
+    if session.get_bind().dialect.name == "postgresql":
+        # One whose row is locked shows life just now, or was stopped while it did: not to be
+        # waited for. The database ends the transaction of a stopped one after a while.
+        query = query.with_for_update(skip_locked=True)
     dead = {}
     for other in session.scalars(query):
         gone = other.host == here and process_key(other.pid) != other.process_key

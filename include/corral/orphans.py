@@ -146,10 +146,11 @@ def _remove(corral: Corral, step_run_id: int, some: Mapping[str, Seen]) -> list[
 def _let_nobody_commit(session: Session) -> None:
     """Keep rows of products from being written until the transaction ends.
 
-    SQLite's write lock, which is held, does that. On PostgreSQL whoever has written some, and not
-    committed, is waited for; then nobody can until we are done.
+    SQLite's write lock does that, which the transaction has from its beginning. On PostgreSQL
+    whoever has written some, and not committed, is waited for; then nobody can until we are done.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    connection = session.connection()  # now, not with the first query
+    if connection.dialect.name == "postgresql":
         session.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         session.execute(text("LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE"))
 

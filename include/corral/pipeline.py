@@ -12,6 +12,7 @@ from include.corral.loader import Loader
 from include.corral.processor import Processor
 from include.corral.step import Step
 from include.corral.sweep import Sweep
+from include.corral.violation import Promise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Pipeline:
         In the order in which a partition goes through them.
     alerts
         Rules that are looked at after the steps.
+    promises
+        That the audit looks at, beside those that every ledger makes.
     sweeps, deep_sweeps
         What looks after the installation, every few minutes and once a day.
     """
@@ -36,6 +39,7 @@ class Pipeline:
     loader: type[Loader]
     steps: Sequence[type[Step]] = ()
     alerts: Sequence[type[Alert]] = ()
+    promises: Sequence[Promise] = ()
     sweeps: Sequence[type[Sweep]] = (LightSweep,)
     deep_sweeps: Sequence[type[Sweep]] = (DeepSweep,)
 

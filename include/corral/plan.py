@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -15,12 +15,9 @@ from sqlalchemy import (
     exists,
     insert,
     literal,
-    or_,
     select,
     true,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -29,15 +26,18 @@ from include.corral.changes import gone, of_kind, subscribe
 from include.corral.corral import Corral
 from include.corral.fingerprint import associations, fingerprint
 from include.corral.grouping import groups_of
-from include.corral.step import Step, expression_of
+from include.corral.marks import mark, mark_signature, widen_marks
+from include.corral.step import Step
 from include.corral.wants import Want, lock_planning, portions, write_members, write_wants
 from models.base import canonical_json
 from models.product import Product
 from models.work import Due, Planned
 
-# Rows looked at in one transaction; more where each brings its whole group with it.
+# Rows looked at in one transaction. Where each brings its group with it, more are known of than
+# are looked at: what is noted of the other members is then done with, too.
 ROWS = 1000
 ROWS_OF_GROUPS = 10_000
+KNOWN_OF_GROUPS = 100_000
 
 
 class Planner:
@@ -62,7 +62,8 @@ class Planner:
         self.source = step.model.__tablename__
         self.void = 0
         self._model: Any = step.model
-        self._limit = ROWS_OF_GROUPS if step.group_by else ROWS
+        self._rows_at_once = ROWS_OF_GROUPS if step.group_by else ROWS
+        self._known_at_once = KNOWN_OF_GROUPS if step.group_by else ROWS
 
     def prepare(self) -> None:
         """Subscribe, and note every row of the partitions that must be looked at anew."""
@@ -75,7 +76,7 @@ class Planner:
             self._forget_marks_near_new_products(session)
             for key in self._unmarked(session, signature):
                 self._note_all_rows(session, key)
-                _mark(session, self.step.name, key, signature)
+                mark(session, self.step.name, key, signature)
 
     def plan(self) -> bool:
         """Turn some of what is noted into units; True while there may be more."""
@@ -83,8 +84,11 @@ class Planner:
             return False
         with self.corral.write() as session:
             lock_planning(session, self.step.name)
-            ids = self._take_noted(session)
+            noted = self._read_noted(session)
+            ids = set(islice(noted.values(), self._rows_at_once))
             wants, touched = self._look(session, ids)
+            ids |= {row_id for want in wants for row_id in want.row_ids}
+            _delete_noted(session, [due for due, row_id in noted.items() if row_id in ids])
             left = touched - {want.key for want in wants}
             self.void += write_wants(session, self.step.name, wants, left)
             if self.step.group_by:
@@ -110,14 +114,13 @@ class Planner:
             queries = (select(Due.id).where(noted).limit(1) for noted in self._noted())
             return any(session.execute(query).first() is not None for query in queries)
 
-    def _take_noted(self, session: Session) -> set[int]:
-        taken: dict[int, int] = {}
+    def _read_noted(self, session: Session) -> dict[int, int]:
+        """Give what is noted, Due to row: read before the rows are, so that no change is lost."""
+        found: dict[int, int] = {}
         for noted in self._noted():
-            query = select(Due.id, Due.row_id).where(noted).limit(self._limit - len(taken))
-            taken |= {row.id: row.row_id for row in session.execute(query)}
-        for some in portions(taken):
-            session.execute(delete(Due).where(Due.id.in_(some)))
-        return set(taken.values())
+            query = select(Due.id, Due.row_id).where(noted).limit(self._known_at_once - len(found))
+            found |= {row.id: row.row_id for row in session.execute(query)}
+        return found
 
     def _forget_marks_near_new_products(self, session: Session) -> None:
         """Let partitions in which a new or withdrawn product may be chosen be looked at anew."""
@@ -181,29 +184,14 @@ class Planner:
             wanted = _wanted(self.step, rows, associator)
             yield Want(key, partition, [row.id for row in rows], wanted)
         if self.step.uses:
-            self._widen_marks(session, heads, associator.reach_days)
+            widen_marks(session, self.step, heads, associator.reach_days)
 
-    def _widen_marks(self, session: Session, heads: Sequence[Any], reach_days: float) -> None:
-        """Let the marks say in which time products matter to their rows."""
-        times: dict[str, list[Any]] = {}
-        for head in heads:
-            if head.observed_at is not None:
-                key = head.partition_key if self.step.is_partitioned() else ""
-                times.setdefault(key, []).append(head.observed_at)
-        reach = timedelta(days=reach_days)
-        for key, moments in times.items():
-            first, last = min(moments) - reach, max(moments) + reach
-            for column, moment, is_wider in (
-                (Planned.uses_from, first, Planned.uses_from > first),
-                (Planned.uses_until, last, Planned.uses_until < last),
-            ):
-                session.execute(
-                    update(Planned)
-                    .where(Planned.step == self.step.name, Planned.partition == key)
-                    .where(or_(column.is_(None), is_wider))
-                    .values({column.key: moment})
-                    .execution_options(synchronize_session=False)
-                )
+
+def _delete_noted(session: Session, ids: Sequence[int]) -> None:
+    for some in portions(ids):
+        session.execute(
+            delete(Due).where(Due.id.in_(some)).execution_options(synchronize_session=False)
+        )
 
 
 def _wanted(step: Step, rows: Sequence[Any], associator: Associator) -> str:
@@ -218,30 +206,3 @@ def _wanted(step: Step, rows: Sequence[Any], associator: Associator) -> str:
     except Exception as error:  # noqa: BLE001 - one bad row must not stop the planning of all
         text = canonical_json([step.signature, [row.id for row in rows], repr(error)])
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def mark_signature(step: Step) -> str:
-    """Hash of all that decides which rows are looked at and what is wanted of them.
-
-    Conditions, grouping and the rules of association are no part of a result's fingerprint, as
-    they show in its inputs; but when they change, every row must be looked at anew.
-    """
-    queue = [_text(clause) for clause in (*step.queue(), *step.ordering, *step.group_by)]
-    uses = [repr(use) for use in step.uses]
-    text = canonical_json([step.plan_signature, step.model.__tablename__, queue, uses])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _text(clause: Any) -> list[Any]:
-    compiled = expression_of(clause).compile()
-    return [str(compiled), sorted((name, repr(v)) for name, v in compiled.params.items())]
-
-
-def _mark(session: Session, step: str, key: str, signature: str) -> None:
-    values = {"signature": signature, "uses_from": None, "uses_until": None}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(
-        dialect.insert(Planned)
-        .values(step=step, partition=key, **values)
-        .on_conflict_do_update(index_elements=["step", "partition"], set_=values)
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -12,8 +12,11 @@ from include.corral.errors import ConfigurationError, FailureClass, classify
 from models.base import Base, canonical_json
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from include.corral.corral import Corral
     from include.corral.ledger import OpenRun
+    from include.corral.result import Tally
     from include.corral.run import Run
     from include.corral.settings import Settings
     from include.corral.work import Work
@@ -39,6 +42,8 @@ class Processor(ABC):
         Names and values; JSON types only. They are part of the fingerprint of every result.
     settings
         Of the installation it works in; there as soon as it is triggered.
+    findings
+        Kinds of things, beside rows, that ``process`` gives and ``write`` turns into rows.
 
     Raises
     ------
@@ -50,6 +55,7 @@ class Processor(ABC):
     version: ClassVar[str] = "1"
     parameters: Mapping[str, Any] = {}
     settings: Settings
+    findings: ClassVar[tuple[type, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -92,6 +98,29 @@ class Processor(ABC):
             New rows, yielded or returned: one, many, or none. They are written, with all that
             `run` made, in one transaction, or not at all.
         """
+
+    def write(self, session: Session, rows: Sequence[Any]) -> Tally:
+        """Put what finished units have given into the database, in the transaction of their commit.
+
+        Rows are added as they are. A loader whose rows may be known already, or bear on others,
+        gives `findings` instead and turns them into rows here.
+
+        Parameters
+        ----------
+        session
+            Writing. The transaction is the kernel's: it may fail, and come again with other units.
+        rows
+            Of one unit or of many, in any order; what is left behind must not depend on it.
+
+        Returns
+        -------
+        Tally
+            What was written.
+        """
+        from include.corral.result import Tally
+
+        session.add_all(rows)
+        return Tally().add(rows)
 
     @classmethod
     def is_partitioned(cls) -> bool:

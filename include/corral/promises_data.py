@@ -13,7 +13,7 @@ from models.alert import Alert, AlertStatus, Delivery
 from models.frame import Frame, Rejection, Sighting
 from models.product import Product, ProductInput
 
-VERDICTS = ("WAIT", "QUARANTINE")
+VERDICTS = ("WAIT", "QUARANTINE", "GONE")
 
 
 def frames_were_seen(session: Session) -> Iterator[Violation]:
@@ -24,8 +24,16 @@ def frames_were_seen(session: Session) -> Iterator[Violation]:
 
 
 def pixels_are_used_once(session: Session) -> Iterator[Violation]:
-    """I6: no product takes the same pixels twice in one role."""
+    """I6: of frames with the same pixels one is used, and no product takes them twice."""
     query = (
+        select(func.min(Frame.id), func.count())
+        .where(Frame.accepted, Frame.pixel_sha256.is_not(None))
+        .group_by(Frame.pixel_sha256)
+        .having(func.count() > 1)
+    )
+    for frame_id, number in session.execute(query):
+        yield Violation("I6", f"frame {frame_id}", f"{number} accepted frames have its pixels")
+    taken = (
         select(Product.id, ProductInput.role)
         .join(ProductInput, ProductInput.product_id == Product.id)
         .join(Frame, ProductInput.frame_id == Frame.id)
@@ -33,20 +41,23 @@ def pixels_are_used_once(session: Session) -> Iterator[Violation]:
         .group_by(Product.id, ProductInput.role)
         .having(func.count() > func.count(distinct(Frame.pixel_sha256)))
     )
-    for product_id, role in session.execute(query):
+    for product_id, role in session.execute(taken):
         yield Violation("I6", f"product {product_id}", f"has the same pixels twice as {role}")
 
 
-def superseded_frames_are_out(session: Session) -> Iterator[Violation]:
-    """I7: a frame that another has taken the place of is in no step any more."""
-    newer = aliased(Frame)
-    query = select(Frame.id).where(Frame.superseded_by_id.is_not(None), Frame.accepted)
-    for frame_id in session.scalars(query):
-        yield Violation("I7", f"frame {frame_id}", "is superseded, and accepted")
-    circle = select(Frame.id).join(newer, Frame.superseded_by_id == newer.id)
-    circle = circle.where(or_(newer.id == Frame.id, newer.superseded_by_id == Frame.id))
-    for frame_id in session.scalars(circle):
-        yield Violation("I7", f"frame {frame_id}", "superseded by one that it supersedes")
+def frames_set_aside_are_out(session: Session) -> Iterator[Violation]:
+    """I7: a frame whose file holds something else, or that another stands for, is in no step."""
+    replaced = or_(Frame.superseded_by_id.is_not(None), Frame.set_aside.is_not(None))
+    for frame_id in session.scalars(select(Frame.id).where(replaced, Frame.accepted)):
+        yield Violation("I7", f"frame {frame_id}", "is superseded or set aside, and accepted")
+
+
+def paths_are_counted_once(session: Session) -> Iterator[Violation]:
+    """I24: what lies at a path is a frame or is refused, not both: the sums are those of files."""
+    refused = (Rejection.path == Sighting.path, Rejection.resolved_at.is_(None))
+    query = select(Sighting.id, Sighting.path).where(Sighting.current, exists().where(*refused))
+    for sighting_id, path in session.execute(query):
+        yield Violation("I24", f"sighting {sighting_id}", f"{path} is a frame, and refused")
 
 
 def rejections_have_reasons(session: Session) -> Iterator[Violation]:
@@ -88,7 +99,8 @@ def provenance_closes(session: Session) -> Iterator[Violation]:
 DATA: tuple[Promise, ...] = (
     frames_were_seen,
     pixels_are_used_once,
-    superseded_frames_are_out,
+    frames_set_aside_are_out,
+    paths_are_counted_once,
     rejections_have_reasons,
     sent_alerts_were_taken,
     provenance_closes,

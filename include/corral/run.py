@@ -47,6 +47,7 @@ class Run:
         self.session = session
         self.claim = claim
         self.staged: list[StagedFile] = []
+        self.remarks: list[str] = []
         self._processor = processor
         self._rows = list(rows)
         self._associator = associator
@@ -68,6 +69,15 @@ class Run:
         if not self._rows:  # an item of a loader
             return self.claim.fingerprint
         return fingerprint(self._processor, self._rows, self.found)
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time, by the database's clock; the same during all of the unit."""
+        return self.corral.now()
+
+    def remark(self, text: str) -> None:
+        """Put a decision on the record of this attempt, beside what it makes."""
+        self.remarks.append(text)
 
     def considered(self) -> list[dict[str, Any]] | None:
         """Give how products were chosen, as the ledger keeps it; None where none were asked for."""
@@ -182,7 +192,7 @@ class Run:
     def _provenance(self, inputs: Inputs) -> dict[str, Any]:
         """What the file says of itself: enough to make it again, nothing that changes by itself."""
         named = [
-            {"role": role, "sha256": row.sha256, "name": Path(row.path).name}
+            {"role": role, "sha256": row.sha256, "name": row.label}
             for role, rows in inputs.items()
             for row in (rows if isinstance(rows, list | tuple) else [rows])
             if row is not None
@@ -223,7 +233,7 @@ def _name(kind: str, like: Frame | Product, columns: Mapping[str, Any]) -> str:
     """Name that a person can read; the hash that the store adds makes it unique."""
     setup = {**like.setup(), **columns}
     if isinstance(like, Frame) and like.kind == "science":
-        return f"{Path(like.path).name.partition('.')[0]}-{kind}"
+        return f"{like.label}-{kind}"
     exposure = f"{setup['exptime_s']:g}s" if setup["exptime_s"] else None
     parts = [kind, setup["camera"], setup["binning"], setup["filter"], exposure]
     return "-".join(str(part) for part in parts if part)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +32,7 @@ class Settings:
         How long a claimed unit is left to a worker that gives no sign of life.
     """
 
-    database_url: str
+    database_url: str = field(repr=False)  # it may hold a password
     inbox: Path
     products: Path
     pipeline: Mapping[str, str]
@@ -91,6 +92,6 @@ def _seconds(value: object) -> float:
         seconds = float(str(value))
     except ValueError:
         seconds = 0.0
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise ConfigurationError(f"lease_s is {value!r}; expected seconds, more than 0")
     return seconds

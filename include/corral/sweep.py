@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
 
+from include.corral.alert import Alert
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.ledger import OpenRun
@@ -22,9 +23,9 @@ from include.corral.report import Report
 from include.corral.run import Run
 from include.corral.step import Step
 from include.corral.trigger import Trigger
+from include.corral.violation import Promise
 from include.corral.work import LoaderWork
 from models import alert as rows
-from models.session import database_now
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,12 @@ class Watch:
     corral: Corral
     step_run_id: int
     now: datetime
-    parameters: Mapping[str, Any]
-    steps: Sequence[Step]
+    sweep: Sweep
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Those of the sweep."""
+        return self.sweep.parameters
 
 
 Part: TypeAlias = Callable[[Watch], Found]
@@ -89,12 +94,18 @@ class Sweep(Loader):
         Functions of one ``Watch``; each may be called again at any moment after it was killed.
     channels
         Who is told.
+    rules
+        Alerts of the pipeline that are looked at.
+    promises
+        Of the pipeline, to be audited beside those that every ledger makes.
     found
         By name of the part, of the last trigger.
     """
 
     parts: ClassVar[Sequence[Part]] = ()
     channels: ClassVar[Sequence[str]] = ("email",)
+    rules: ClassVar[Sequence[type[Alert]]] = ()
+    promises: ClassVar[Sequence[Promise]] = ()
 
     def __init__(self, *, clock: Callable[[], datetime] | None = None, **parameters: Any) -> None:
         super().__init__(**parameters)
@@ -113,12 +124,7 @@ class Sweep(Loader):
 
     def process(self, work: Part, run: Run) -> Iterator[rows.Alert]:
         """Look at one part."""
-        steps = self.steps()
-        for step in steps:
-            step.settings = run.corral.settings
-        found = work(
-            Watch(run.corral, self._step_run_id, self._now(run.corral), self.parameters, steps)
-        )
+        found = work(Watch(run.corral, self._step_run_id, self._now(run.corral), self))
         self.found[work.__name__] = found
         for notice in found.notices:
             yield alert_of(notice, rule=work.__name__, channels=self.channels)
@@ -130,10 +136,7 @@ class Sweep(Loader):
         return super().work(corral, run)
 
     def _now(self, corral: Corral) -> datetime:
-        if self._clock is not None:
-            return self._clock()
-        with corral.read() as session:
-            return database_now(session.connection())
+        return corral.now() if self._clock is None else self._clock()
 
 
 def alert_of(notice: Notice, *, rule: str, channels: Sequence[str] = ("email",)) -> rows.Alert:

@@ -172,8 +172,8 @@ def derived_models(session: Session) -> list[Any]:
     ]
 
 
-def portions(values: Iterable[T], size: int = PARAMETERS) -> Iterator[list[T]]:
+def portions(values: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
     """Give `values` in lists that fit into one statement."""
     iterator = iter(values)
-    while some := list(islice(iterator, size)):
+    while some := list(islice(iterator, size or PARAMETERS)):
         yield some

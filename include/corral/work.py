@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from include.corral.associate import Associator
@@ -137,17 +137,21 @@ class StepWork:
 
 
 class LoaderWork:
-    """Items that a loader generates, less those the ledger already has."""
+    """Items that a loader generates, less those the ledger already has.
+
+    What was left undone, and is not among all that is generated now, is withdrawn.
+    """
 
     shared: ClassVar[bool] = False
-    void = 0
 
     def __init__(self, corral: Corral, loader: Loader, run: OpenRun) -> None:
         self._corral = corral
         self._loader = loader
         self._run = run
+        self._unfinished = self._read_unfinished()
         self._items: Iterator[Any] = iter(loader.generate(corral))
         self._waiting: dict[str, Item] = {}
+        self.void = 0
 
     def batch(self, limit: int) -> Batch | None:
         """Claim up to `limit` new or changed items."""
@@ -180,9 +184,28 @@ class LoaderWork:
         while chunk := list(islice(self._items, CHUNK)):
             items = [self._loader.as_item(made) for made in chunk]
             self._waiting = self._undone({item.key: item for item in items})
+            self._unfinished -= {item.key for item in items}
             if self._waiting:
                 return True
+        self._withdraw_unfinished()
         return False
+
+    def _read_unfinished(self) -> set[str]:
+        with self._corral.read() as session:
+            return set(session.scalars(self._unfinished_keys()))
+
+    def _unfinished_keys(self) -> Select[str]:
+        unfinished = or_(Unit.is_(UnitStatus.OPEN), Unit.is_(UnitStatus.FAILED))
+        return select(Unit.key).where(Unit.step == self._loader.name, unfinished)
+
+    def _withdraw_unfinished(self) -> None:
+        if self._unfinished:
+            with self._corral.write() as session:
+                lock_planning(session, self._loader.name)
+                # Another loader may have done some meanwhile.
+                left = self._unfinished & set(session.scalars(self._unfinished_keys()))
+                self.void += write_wants(session, self._loader.name, [], left)
+        self._unfinished = set()
 
     def _undone(self, items: dict[str, Item]) -> dict[str, Item]:
         columns = (Unit.key, Unit.status, Unit.fingerprint)
@@ -193,7 +216,7 @@ class LoaderWork:
             Want(key, item.partition, [], self._loader.fingerprint(item))
             for key, item in items.items()
         ]
-        new = [w for w in wants if w.key not in has or has[w.key].fingerprint != w.fingerprint]
+        new = [w for w in wants if w.key not in has or _is_other(has[w.key], w)]
         if new:
             with self._corral.write() as session:
                 lock_planning(session, self._loader.name)
@@ -201,3 +224,7 @@ class LoaderWork:
         undone = {w.key for w in new}
         undone |= {key for key, row in has.items() if row.status == UnitStatus.OPEN}
         return {key: item for key, item in items.items() if key in undone}
+
+
+def _is_other(unit: Any, want: Want) -> bool:
+    return bool(unit.fingerprint != want.fingerprint or unit.status == UnitStatus.VOID)

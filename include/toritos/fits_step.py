@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from include.corral.associate import Use
 from include.corral.errors import FailureClass
 from include.corral.step import Step
+from include.toritos.files import place_of
+from include.toritos.gates import pass_gates
 from include.toritos.instrument import profile_of, profiles_hash
 from models.frame import Frame
 from models.product import Product
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from include.ccd.raw import RawFrame
     from include.corral.run import Run
 
+# Columns of a frame that may say otherwise than its header.
+BELIEVED = ("kind", "filter", "exptime_s", "observed_at", "object", "temperature_c")
+FEW = "few_frames"
 SAME_CAMERA = ("camera", "binning", "readout")
 
 BIAS = Use(role="bias", kind="master_bias", exact=SAME_CAMERA)
@@ -59,8 +64,14 @@ class FitsStep(Step):
         return profile_of(row.instrument, self.settings)
 
     def configuration(self, rows: Sequence[Any]) -> Mapping[str, Any]:
-        """Give the digest of the profile: a changed threshold makes results stale."""
-        return {"profile": self.profile(rows[0]).digest(*self.sections)}
+        """Give the digest of the profile: a changed threshold makes results stale.
+
+        With it goes for which masters the profile says to stop: when it no longer does, what
+        stopped goes on, and the other way round.
+        """
+        profile = self.profile(rows[0])
+        stops = [use.role for use in self.uses if profile.gates.stops_without(use.role)]
+        return {"profile": profile.digest(*self.sections)} | ({"stops": stops} if stops else {})
 
     def rule(self, use: Use, row: Any) -> Use:
         """Give `use` with the tolerances and policies of the row's camera."""
@@ -85,7 +96,22 @@ class FitsStep(Step):
         shape = (row.height_px, row.width_px)
         blocks = gzip.decompress(row.header)
         header = parse_header(blocks, shape=shape, profile=self.profile(row))
-        return RawFrame(path, header, row.hdu)
+        # What is believed goes before what the header says: see the corrections.
+        header = replace(header, **{name: getattr(row, name) for name in BELIEVED})
+        return RawFrame(place_of(row, self.settings.inbox), header, row.hdu)
+
+    def choose_masters(self, row: Frame, run: Run) -> dict[str, Product | None]:
+        """Give the masters that go with `row`, those of its own night if they may still come.
+
+        Raises
+        ------
+        NotYet
+            If the night's own frames for one may still come.
+        UpstreamMissing
+            If there is none, or not enough of the night's own, and the profile says to stop.
+        """
+        pass_gates(row, run.found, self.profile(row).gates, run)
+        return run.associate(row)
 
     def read_masters(self, masters: Mapping[str, Product | None], run: Run) -> dict[str, Any]:
         """Give the images of the masters that there are; None stays None.
@@ -130,6 +156,27 @@ def mean_temperature_c(frames: Sequence[Frame]) -> float | None:
     return round(fmean(known), 3) if known else None
 
 
-def missing_flags(masters: Mapping[str, Product | None]) -> list[str]:
-    """Name the masters that there were none of: ``no_dark``."""
-    return [f"no_{role}" for role, product in masters.items() if product is None]
+def master_flags(row: Frame, masters: Mapping[str, Product | None]) -> list[str]:
+    """Say which masters are not as they should be: ``no_dark``, ``few_flat``, ``other_bias``.
+
+    There was none; it was made of fewer frames than expected; it is of another night.
+    """
+    flags = []
+    for role, product in masters.items():
+        if product is None:
+            flags.append(f"no_{role}")
+            continue
+        flags += [f"few_{role}"] if FEW in product.flags else []
+        flags += [f"other_{role}"] if product.night_id != row.night_id else []
+    return flags
+
+
+def write_flags(image: Image, flags: Iterable[str], masters: Mapping[str, Product | None]) -> None:
+    """Put flags, and the nights of the masters, into the cards of a product."""
+    from include.ccd.cards import flag_text, flags_of
+
+    image.cards["FLAGS"] = flag_text([*flags_of(image), *flags])
+    for role, product in masters.items():
+        if product is not None:
+            card = (product.partition_key, f"night of the master {role}")
+            image.cards[f"{role.upper()}NITE"] = card

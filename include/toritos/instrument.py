@@ -49,6 +49,11 @@ def profile_of(name: str, settings: Settings) -> Profile:
     )
 
 
+def digest_of_reading(profile: Profile) -> str:
+    """Digest of what decides how a header is read."""
+    return profile.digest("site", "camera", "fields", "rules", "detector", "reading")
+
+
 def profiles_hash(settings: Settings) -> str:
     """Hash of all profiles there are; changes when any of them does."""
     digest = hashlib.sha256()

@@ -2,170 +2,141 @@
 
 from __future__ import annotations
 
-import gzip
-import os
-from collections.abc import Iterator
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, undefer
 
 from include.corral.corral import Corral
-from include.corral.errors import FailureClass
+from include.corral.errors import ConfigurationError, FailureClass
 from include.corral.loader import Item, Loader
-from include.toritos.campaign import ensure_night
-from include.toritos.instrument import profile_name, profile_of
-from models.base import Base
-from models.frame import Frame, Rejection, Sighting
-from models.site import Night
+from include.corral.result import Tally
+from include.toritos.campaign import Nights
+from include.toritos.corrections import CorrectionsText, parse
+from include.toritos.inbox import Seen, Unlisted, path_key, states, unmarked, walk, with_stillness
+from include.toritos.instrument import digest_of_reading, profile_name, profile_of
+from include.toritos.known import Gone, Header, Known
+from include.toritos.look import Found, Look, ReadAnew, Refused
+from include.toritos.register import Reading, Register
+from models.frame import Frame
 
 if TYPE_CHECKING:
-    from include.ccd.fits_reader import Inspection
+    from include.ccd.profile import Profile
     from include.corral.run import Run
 
-SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz")
+# Names that are compared with what is known at once.
+CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A file as the scan saw it; its path is relative to the inbox."""
+class CorrectionsFile:
+    """The site's list of corrections: its text, or why it could not be read."""
 
-    path: str
-    size_bytes: int
-    mtime_ns: int
-    inode: int
+    path: Path
+    text: str
+    error: Exception | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> CorrectionsFile:
+        """Read it."""
+        try:
+            return cls(path, path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeError) as error:
+            return cls(path, "", error)
 
     @property
     def stamp(self) -> str:
         """Changes when the file does."""
-        return f"{self.size_bytes} {self.mtime_ns} {self.inode}"
+        return hashlib.sha256(f"{self.error!r} {self.text}".encode()).hexdigest()
 
 
 class FitsInbox(Loader):
     """Every FITS file of the inbox is a frame, known by its content, or a rejection.
 
     Files are read only. A content that is known already gains a sighting; a file that changes is
-    looked at again. The scan is the truth: events only say when to look.
+    looked at again, and so is a refused one when the profile changes. The scan is the truth:
+    events only say when to look.
     """
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self._nights: dict[date, Night] = {}
-        self._frames: dict[str, Frame] = {}
+    findings = (Found, Refused, ReadAnew, CorrectionsText)
 
     def generate(self, corral: Corral) -> Iterator[Item]:
-        """Give every file of the inbox, known or not, in order of path."""
-        for seen in scan(corral.settings.inbox):
-            yield Item(seen.path, seen.stamp, seen)
+        """Give what is new or other than before; corrections first, as they hold for the rest."""
+        settings = corral.settings
+        self._profile = profile = profile_of(profile_name(settings), settings)
+        now, digest = corral.now(), digest_of_reading(profile)
+        self._reading = Reading(profile.name, digest, now)
+        self._look = Look(settings.inbox, profile, now=now)
+        wait = timedelta(hours=profile.arrival.wait_hours)
+        known = Known(corral, read_by=digest, now=now, wait=wait)
+        if (named := settings.pipeline.get("corrections")) is not None:
+            corrections = CorrectionsFile.at(Path(named))
+            yield Item("/corrections", corrections.stamp, corrections)
+        for header in known.read_otherwise(profile.name):
+            yield Item(f"/header {header.sha256}", digest, header)
+        for seen in self._scan(settings.inbox, known, _still_s(corral, profile)):
+            overdue = " overdue" if isinstance(seen, Seen) and seen.is_overdue else ""
+            yield Item(path_key(seen.path), f"{seen.stamp} {digest}{overdue}", seen)
 
-    def process(self, work: Seen, run: Run) -> Iterator[Base]:
-        """Register one file."""
-        from include.ccd.errors import BadFits
-        from include.ccd.fits_reader import inspect
+    def process(self, work: Any, run: Run) -> Any:
+        """Look at one of them."""
+        match work:
+            case Seen():
+                return self._look.at_file(work)
+            case Gone():
+                return self._look.at_nothing(work)
+            case Unlisted():
+                return self._look.at_folder(work)
+            case Header():
+                options = [undefer(Frame.header)]
+                frame = run.session.get_one(Frame, work.frame_id, options=options)
+                return self._look.at_header(frame)
+            case _:
+                return self._read(work)
 
-        settings = run.corral.settings
-        name = profile_name(settings)
-        try:
-            found = inspect(settings.inbox / work.path, profile=profile_of(name, settings))
-        except BadFits as error:
-            yield _rejection(work, error)
-            return
-        frame = self._known(found.sha256, run)
-        if frame is None:
-            frame = self._frame(work, found, name, run)
-            yield frame
-        yield Sighting(
-            frame=frame,
-            path=work.path,
-            size_bytes=work.size_bytes,
-            mtime_ns=work.mtime_ns,
-            inode=work.inode,
-            seen_at=datetime.now(UTC),
-        )
+    def write(self, session: Session, rows: Sequence[Any]) -> Tally:
+        """Put what was found on record, and settle what is believed of the frames it bears on."""
+        return Register(session, Nights(session, self.settings), self._reading).write(rows)
 
     def classify(self, error: BaseException) -> FailureClass:
-        """As any, and: another loader that registered the same content first is no fault."""
-        return FailureClass.RETRY if isinstance(error, IntegrityError) else super().classify(error)
+        """As any, and: a header that cannot be read any more is bad data."""
+        from include.ccd.errors import BadFits
 
-    def _known(self, sha256: str, run: Run) -> Frame | None:
-        """The frame with that content, of this trigger (perhaps not committed yet) or before."""
-        if sha256 not in self._frames:
-            query = select(Frame).where(Frame.sha256 == sha256)
-            if (frame := run.session.scalar(query)) is not None:
-                self._frames[sha256] = frame
-        return self._frames.get(sha256)
+        return FailureClass.BAD_DATA if isinstance(error, BadFits) else super().classify(error)
 
-    def _frame(self, seen: Seen, found: Inspection, instrument: str, run: Run) -> Frame:
-        header = found.header
-        self._frames[found.sha256] = frame = Frame(
-            sha256=found.sha256,
-            pixel_sha256=found.pixel_sha256,
-            path=seen.path,
-            size_bytes=found.size_bytes,
-            hdu=found.hdu,
-            kind=header.kind,
-            instrument=instrument,
-            night=self._night(header.observed_at, instrument, run.corral),
-            camera=header.camera,
-            binning=header.binning,
-            readout=header.readout,
-            filter=header.filter,
-            exptime_s=header.exptime_s,
-            temperature_c=header.temperature_c,
-            observed_at=header.observed_at,
-            object=header.object,
-            width_px=header.width_px,
-            height_px=header.height_px,
-            ra_deg=header.ra_deg,
-            dec_deg=header.dec_deg,
-            airmass=header.airmass,
-            flags=list(found.flags),
-            loaded_at=datetime.now(UTC),
-            header=gzip.compress(found.raw_header, mtime=0),
-        )
-        return frame
+    def _read(self, file: CorrectionsFile) -> CorrectionsText:
+        if file.error is not None:
+            raise ConfigurationError(
+                f"corrections {file.path} cannot be read ({file.error}). Those read before stay "
+                "in force; an empty file withdraws them."
+            )
+        parse(file.text, where=file.path.name)
+        return CorrectionsText(file.text)
 
-    def _night(self, observed_at: datetime, instrument: str, corral: Corral) -> Night:
-        from include.ccd.night import night_of
-
-        profile = profile_of(instrument, corral.settings)
-        day = night_of(observed_at, profile.site.longitude_deg)
-        if day not in self._nights:
-            self._nights[day] = ensure_night(corral, profile, day)
-        return self._nights[day]
-
-
-def scan(inbox: Path) -> Iterator[Seen]:
-    """Give every FITS file below `inbox`, in order of path.
-
-    Links and special files are among them: the reader refuses them, and says why.
-    """
-    stack = [inbox]
-    while stack:
-        folder = stack.pop()
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        stack += [Path(e.path) for e in reversed(found) if e.is_dir(follow_symlinks=False)]
-        for entry in found:
-            name = entry.name.lower()
-            if name.startswith(".") or not name.endswith(SUFFIXES):
+    def _scan(self, inbox: Path, known: Known, still_s: float) -> Iterator[Seen | Unlisted | Gone]:
+        """Give every file that is not known as it is, and what else is to be looked at."""
+        for found in walk(inbox):
+            if isinstance(found, Unlisted):
+                known.meet(found.path)
+                yield found
                 continue
-            if not entry.is_dir(follow_symlinks=False):
-                state = entry.stat(follow_symlinks=False)
-                path = Path(entry.path).relative_to(inbox).as_posix()
-                yield Seen(path, state.st_size, state.st_mtime_ns, state.st_ino)
+            incomplete = unmarked(found, self._profile.arrival.marker)
+            names = iter(found.names)
+            while some := list(islice(names, CHUNK)):
+                since = time.monotonic()
+                met = states(inbox, found.prefix, some)
+                chosen = known.choose(met, incomplete)
+                yield from with_stillness(inbox, chosen, since=since, still_s=still_s)
+        yield from known.gone()
 
 
-def _rejection(seen: Seen, error: Any) -> Rejection:
-    return Rejection(
-        path=seen.path,
-        verdict=error.verdict,
-        reason=error.code,
-        evidence=error.message,
-        size_bytes=seen.size_bytes,
-        mtime_ns=seen.mtime_ns,
-        rejected_at=datetime.now(UTC),
-    )
+def _still_s(corral: Corral, profile: Profile) -> float:
+    """Seconds between two looks at a new file (``CORRAL_STILL_S``, else the profile's)."""
+    given = corral.settings.pipeline.get("still_s")
+    return profile.arrival.still_s if given is None else float(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from include.corral import cli
 from include.corral.pipeline import Pipeline
+from include.toritos.alerts import QuarantinedFiles
 from include.toritos.loader import FitsInbox
 from include.toritos.steps import (
     CheckQuality,
@@ -13,13 +14,16 @@ from include.toritos.steps import (
     NightGate,
     ReduceScience,
 )
-from include.toritos.sweeps import ToritosSweep
+from include.toritos.sweeps import PROMISES, ToritosAudit, ToritosSweep
 
 TORITOS = Pipeline(
     name="TORITOS",
     loader=FitsInbox,
     steps=(MasterBias, MasterDark, MasterFlat, ReduceScience, CheckQuality, NightGate),
+    alerts=(QuarantinedFiles,),
+    promises=PROMISES,
     sweeps=(ToritosSweep,),
+    deep_sweeps=(ToritosAudit,),
 )
 
 

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from include.corral.errors import BadData, UpstreamMissing
-from include.toritos.fits_step import (
-    BIAS,
-    DARK,
-    FLAT,
-    FitsStep,
-    mean_temperature_c,
-    middle,
-    missing_flags,
-)
+from include.toritos.fits_step import BIAS, DARK, FLAT, FitsStep, master_flags, write_flags
+from include.toritos.master_step import CAMERA, IN_TIME, Frames, Images, MasterStep
 from models.frame import Frame
 from models.product import Product, ProductInput, QualityCheck
 
@@ -24,65 +17,48 @@ if TYPE_CHECKING:
     from include.ccd.image import Image
     from include.corral.run import Run
 
-CAMERA = (Frame.night_id, Frame.camera, Frame.binning, Frame.readout)
-IN_TIME = (Frame.observed_at, Frame.sha256)
 
-
-class MasterBias(FitsStep):
+class MasterBias(MasterStep):
     """The bias frames of a night and camera are one master bias."""
 
-    model = Frame
+    kind = "bias"
     conditions = (Frame.kind == "bias", Frame.accepted)
-    group_by = CAMERA
-    ordering = IN_TIME
 
-    def process(self, work: list[Frame], run: Run) -> Iterator[Product]:
+    def combine(self, frames: Frames, like: Frame, images: Images) -> Image:
         """Combine them."""
         from include.ccd.masters import master_bias
 
-        raw = [run.read(frame) for frame in work]
-        image = master_bias(raw, calibration=self.profile(work[0]).calibration)
-        yield _master(run, "master_bias", image, work, masters={}, exptime_s=0.0)
+        return master_bias(frames, calibration=self.profile(like).calibration)
 
 
-class MasterDark(FitsStep):
+class MasterDark(MasterStep):
     """The dark frames of a night, camera and exposure time are one master dark."""
 
-    model = Frame
+    kind = "dark"
     conditions = (Frame.kind == "dark", Frame.accepted)
     group_by = (*CAMERA, Frame.exptime_s)
-    ordering = IN_TIME
     uses = (BIAS,)
 
-    def process(self, work: list[Frame], run: Run) -> Iterator[Product]:
+    def combine(self, frames: Frames, like: Frame, images: Images) -> Image:
         """Combine them, less the bias."""
         from include.ccd.masters import master_dark
 
-        masters = run.associate(work[0])
-        images = self.read_masters(masters, run)
-        raw = [run.read(frame) for frame in work]
-        image = master_dark(raw, calibration=self.profile(work[0]).calibration, **images)
-        yield _master(run, "master_dark", image, work, masters=masters)
+        return master_dark(frames, calibration=self.profile(like).calibration, **images)
 
 
-class MasterFlat(FitsStep):
+class MasterFlat(MasterStep):
     """The flats of a night, camera and filter are one master flat."""
 
-    model = Frame
+    kind = "flat"
     conditions = (Frame.kind == "flat", Frame.accepted)
     group_by = (*CAMERA, Frame.filter)
-    ordering = IN_TIME
     uses = (BIAS, DARK)
 
-    def process(self, work: list[Frame], run: Run) -> Iterator[Product]:
+    def combine(self, frames: Frames, like: Frame, images: Images) -> Image:
         """Combine them, less bias and dark, each scaled by its level."""
         from include.ccd.masters import master_flat
 
-        masters = run.associate(work[0])
-        images = self.read_masters(masters, run)
-        raw = [run.read(frame) for frame in work]
-        image = master_flat(raw, calibration=self.profile(work[0]).calibration, **images)
-        yield _master(run, "master_flat", image, work, masters=masters)
+        return master_flat(frames, calibration=self.profile(like).calibration, **images)
 
 
 class ReduceScience(FitsStep):
@@ -98,16 +74,18 @@ class ReduceScience(FitsStep):
         from include.ccd.calibrate import calibrate
         from include.ccd.quality import measure_quality
 
-        masters = run.associate(work)
+        masters = self.choose_masters(work, run)
         images = self.read_masters(masters, run)
         image = calibrate(run.read(work), calibration=self.profile(work).calibration, **images)
+        flags = master_flags(work, masters)
+        write_flags(image, flags, masters)
         yield run.product(
             "calibrated",
             image,
             inputs={"science": work, **masters},
             like=work,
             metrics=image.metrics | measure_quality(image),
-            flags=[*work.flags, *missing_flags(masters)],
+            flags=[*work.flags, *flags],
         )
 
 
@@ -154,29 +132,6 @@ class NightGate(FitsStep):
                 f"{len(bad)} of {len(work)} calibrated images are bad, by: "
                 f"{', '.join(sorted({check.name for check in bad.values()}))}"
             )
-
-
-def _master(
-    run: Run,
-    kind: str,
-    image: Image,
-    frames: list[Frame],
-    *,
-    masters: dict[str, Product | None],
-    **columns: Any,
-) -> Product:
-    return run.product(
-        kind,
-        image,
-        inputs={frames[0].kind: frames, **masters},
-        like=frames[0],
-        metrics=image.metrics,
-        flags=missing_flags(masters),
-        observed_at=middle(frames),
-        temperature_c=mean_temperature_c(frames),
-        object=None,
-        **columns,
-    )
 
 
 def _verdict(value: float | None, check: Any) -> str:

@@ -6,17 +6,30 @@ import pkgutil
 from collections.abc import Sequence
 from typing import ClassVar
 
-from include.corral.chores import Backlog, LightSweep
+from include.corral.alert import Alert
+from include.corral.chores import Backlog, DeepSweep, LightSweep
 from include.corral.step import Step
 from include.corral.sweep import Part
+from include.corral.violation import Promise
+from include.toritos.account import files_are_accounted_for
+from include.toritos.alerts import QuarantinedFiles
 from include.toritos.freshness import silent_camera
 from include.toritos.night import STAGES
+
+PROMISES: Sequence[Promise] = (files_are_accounted_for,)
 
 
 class ToritosSweep(LightSweep):
     """As any light sweep, and: a camera that is silent at night is told of."""
 
     parts: ClassVar[Sequence[Part]] = (*LightSweep.parts, silent_camera)
+    rules: ClassVar[Sequence[type[Alert]]] = (QuarantinedFiles,)
+
+
+class ToritosAudit(DeepSweep):
+    """As any deep sweep, and: every file of the inbox is accounted for."""
+
+    promises: ClassVar[Sequence[Promise]] = PROMISES
 
 
 class OpenNights(Backlog):

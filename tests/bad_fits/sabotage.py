@@ -43,9 +43,12 @@ def _write() -> None:
         file.write(b"x")
 
 
+def _flood() -> None:
+    os.write(0, b"\xff" * 4096)
+
+
 DEEDS: Final[dict[str, Callable[[], None]]] = {
     "crash": _signal(signal.SIGSEGV),
-    "abort": _signal(signal.SIGABRT),
     "killed": _signal(signal.SIGKILL),
     "leave": lambda: os._exit(3),
     "spin": _spin,
@@ -54,8 +57,7 @@ DEEDS: Final[dict[str, Callable[[], None]]] = {
     "eat": _eat,
     "raise": _raise,
     "write": _write,
-    "flood": lambda: os.write(0, b"\xff" * 4096) and None,
-    "whisper": lambda: os.write(0, b"\0\0\0\2\0\0\0\0\0\0\0\0[]") and None,
+    "flood": _flood,
 }
 
 
@@ -68,5 +70,5 @@ def sabotaged(plain: PlainSource, request: Request) -> Content:
 
 
 if __name__ == "__main__":
-    reader_worker.examine = sabotaged
+    vars(reader_worker)["examine"] = sabotaged
     sys.exit(reader_worker.main(sys.argv[1:]))

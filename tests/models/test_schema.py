@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -26,14 +27,13 @@ with engine.connect() as connection:
     print(compare_metadata(context, Base.metadata))
 engine.dispose()
 """
-UPGRADE = """
-import sys
-from models.schema import ensure_schema
-from models.session import make_engine
-engine = make_engine(sys.argv[1])
-ensure_schema(engine)
-engine.dispose()
-"""
+
+
+def ensure(url: str) -> None:
+    """What every process does first."""
+    engine = make_engine(url)
+    ensure_schema(engine)
+    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -44,21 +44,16 @@ def url(request, tmp_path) -> str:
     return f"sqlite:///{tmp_path / 'corral.db'}"
 
 
-def python(code: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process of its own: other tests' tables are not in its metadata."""
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def test_migrated_schema_is_that_of_the_models(url: str) -> None:
     """Alembic finds nothing to change."""
     engine = make_engine(url)
     upgrade(engine)
     engine.dispose()
-    output, errors = python(COMPARE, url).communicate()
-    assert (output.strip(), errors) == ("[]", "")
+    # In a process of its own: other tests' tables are not in its metadata.
+    compared = subprocess.run(
+        [sys.executable, "-c", COMPARE, url], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (compared.stdout.strip(), compared.stderr) == ("[]", "")
 
 
 def test_upgrade_of_what_is_up_to_date_changes_nothing(url: str) -> None:
@@ -77,9 +72,13 @@ def test_upgrade_of_what_is_up_to_date_changes_nothing(url: str) -> None:
 
 def test_many_processes_may_create_the_schema_at_once(url: str) -> None:
     """One does the work, the others wait; none fails, none finds half of it."""
-    processes = [python(UPGRADE, url) for _ in range(6)]
-    errors = [process.communicate()[1] for process in processes]
-    assert errors == [""] * 6
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=ensure, args=(url,)) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
     engine = make_engine(url)
     assert current_revision(engine) == head_revision()
     engine.dispose()

@@ -54,6 +54,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_ccd_name")),
     )
     op.create_table(
+        "correction_list",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("read_at", models.columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_correction_list")),
+    )
+    op.create_table(
         "due",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("step", sa.String(length=100), nullable=False),
@@ -82,20 +90,6 @@ def upgrade() -> None:
         sa.Column("uses_until", models.columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("step", "partition", name=op.f("pk_planned")),
     )
-    op.create_table(
-        "rejection",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("path", models.columns.RelPath(), nullable=False),
-        sa.Column("verdict", sa.String(length=16), nullable=False),
-        sa.Column("reason", sa.String(length=64), nullable=False),
-        sa.Column("evidence", sa.Text(), nullable=False),
-        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
-        sa.Column("rejected_at", models.columns.UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_rejection")),
-    )
-    op.create_index(op.f("ix_rejection_path"), "rejection", ["path"], unique=False)
-
     op.create_table(
         "step_run",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -190,6 +184,7 @@ def upgrade() -> None:
         sa.Column("step_run_id", sa.Integer(), nullable=True),
         sa.Column("claimed_at", models.columns.UtcDateTime(), nullable=True),
         sa.Column("failure_class", sa.String(length=32), nullable=True),
+        sa.Column("retry_at", models.columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["step_run_id"], ["step_run.id"], name=op.f("fk_unit_step_run_id_step_run")
         ),
@@ -275,6 +270,7 @@ def upgrade() -> None:
         sa.Column("hdu", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("read_by", sa.String(length=64), nullable=False),
         sa.Column("width_px", sa.Integer(), nullable=False),
         sa.Column("height_px", sa.Integer(), nullable=False),
         sa.Column("ra_deg", sa.Float(), nullable=True),
@@ -282,7 +278,9 @@ def upgrade() -> None:
         sa.Column("airmass", sa.Float(), nullable=True),
         sa.Column("flags", models.columns.Json, nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("set_aside", sa.String(length=16), nullable=True),
         sa.Column("superseded_by_id", sa.Integer(), nullable=True),
+        sa.Column("same_pixels_as_id", sa.Integer(), nullable=True),
         sa.Column("loaded_at", models.columns.UtcDateTime(), nullable=False),
         sa.Column("header", sa.LargeBinary(), nullable=True),
         sa.Column("night_id", sa.Integer(), nullable=False),
@@ -296,11 +294,15 @@ def upgrade() -> None:
         sa.Column("object", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["night_id"], ["night.id"], name=op.f("fk_frame_night_id_night")),
         sa.ForeignKeyConstraint(
+            ["same_pixels_as_id"], ["frame.id"], name=op.f("fk_frame_same_pixels_as_id_frame")
+        ),
+        sa.ForeignKeyConstraint(
             ["superseded_by_id"], ["frame.id"], name=op.f("fk_frame_superseded_by_id_frame")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_frame")),
         sa.UniqueConstraint("sha256", name=op.f("uq_frame_sha256")),
     )
+    op.create_index("ix_frame_instrument_read_by", "frame", ["instrument", "read_by"], unique=False)
     op.create_index("ix_frame_night_id_kind", "frame", ["night_id", "kind"], unique=False)
     op.create_index(op.f("ix_frame_pixel_sha256"), "frame", ["pixel_sha256"], unique=False)
 
@@ -352,6 +354,66 @@ def upgrade() -> None:
     op.create_index("ix_product_night_id_kind", "product", ["night_id", "kind"], unique=False)
     op.create_index(op.f("ix_product_sha256"), "product", ["sha256"], unique=False)
     op.create_index(op.f("ix_product_unit_run_id"), "product", ["unit_run_id"], unique=False)
+
+    op.create_table(
+        "rejection",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("path", models.columns.RelPath(), nullable=False),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
+        sa.Column("stamp", sa.String(length=120), nullable=False),
+        sa.Column("read_by", sa.String(length=64), nullable=False),
+        sa.Column("rejected_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("resolved_at", models.columns.UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_rejection_night_id_night")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rejection")),
+    )
+    op.create_index(op.f("ix_rejection_night_id"), "rejection", ["night_id"], unique=False)
+    op.create_index(op.f("ix_rejection_path"), "rejection", ["path"], unique=False)
+    op.create_index(
+        "uq_rejection_open_path",
+        "rejection",
+        ["path"],
+        unique=True,
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    )
+
+    op.create_table(
+        "correction",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("frame_id", sa.Integer(), nullable=False),
+        sa.Column("list_id", sa.Integer(), nullable=False),
+        sa.Column("field", sa.String(length=64), nullable=False),
+        sa.Column("old", models.columns.Json, nullable=True),
+        sa.Column("new", models.columns.Json, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(length=200), nullable=False),
+        sa.Column("applied_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("withdrawn_at", models.columns.UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["frame_id"], ["frame.id"], name=op.f("fk_correction_frame_id_frame")
+        ),
+        sa.ForeignKeyConstraint(
+            ["list_id"], ["correction_list.id"], name=op.f("fk_correction_list_id_correction_list")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_correction")),
+    )
+    op.create_index(op.f("ix_correction_frame_id"), "correction", ["frame_id"], unique=False)
+    op.create_index(
+        "uq_correction_standing",
+        "correction",
+        ["frame_id", "field"],
+        unique=True,
+        sqlite_where=sa.text("withdrawn_at IS NULL"),
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
 
     op.create_table(
         "product_input",
@@ -428,13 +490,22 @@ def upgrade() -> None:
         sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
         sa.Column("inode", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["frame_id"], ["frame.id"], name=op.f("fk_sighting_frame_id_frame")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sighting")),
-        sa.UniqueConstraint("path", "frame_id", name=op.f("uq_sighting_path_frame_id")),
     )
     op.create_index(op.f("ix_sighting_frame_id"), "sighting", ["frame_id"], unique=False)
+    op.create_index(op.f("ix_sighting_path"), "sighting", ["path"], unique=False)
+    op.create_index(
+        "uq_sighting_current_path",
+        "sighting",
+        ["path"],
+        unique=True,
+        sqlite_where=sa.text("current = 1"),
+        postgresql_where=sa.text("current"),
+    )
 
 
 def downgrade() -> None:
@@ -444,6 +515,10 @@ def downgrade() -> None:
     op.drop_table("quality_check")
 
     op.drop_table("product_input")
+
+    op.drop_table("correction")
+
+    op.drop_table("rejection")
 
     op.drop_table("product")
 
@@ -463,12 +538,11 @@ def downgrade() -> None:
     op.drop_table("subscription")
 
     op.drop_table("step_run")
-
-    op.drop_table("rejection")
     op.drop_table("planned")
     op.drop_table("observatory")
 
     op.drop_table("due")
+    op.drop_table("correction_list")
     op.drop_table("ccd")
 
     op.drop_table("alert")

@@ -211,31 +211,43 @@ def add_frames(
     """Put frames into inbox and database; observed `hour` hours after the night's date begins."""
     folder = corral.settings.inbox / night
     folder.mkdir(parents=True, exist_ok=True)
-    start = datetime.combine(date.fromisoformat(night), datetime.min.time(), UTC)
     with corral.write() as session:
+        night_row = ensure_night(session, night)
+        session.flush()
         rows = []
         for number, name in enumerate(names):
             content = f"{night} {kind} {camera} {name}".encode()
-            (folder / f"{kind}-{camera}-{name}.txt").write_bytes(content)
-            frame = Frame(
-                sha256=hashlib.sha256(content).hexdigest(),
-                path=f"{night}/{kind}-{camera}-{name}.txt",
-                size_bytes=len(content),
-                kind=kind,
-                instrument="lab",
-                width_px=1,
-                height_px=1,
-                night=ensure_night(session, night),
-                camera=camera,
-                binning="1x1",
-                observed_at=start + timedelta(hours=hour, seconds=number),
-                exptime_s=1.0,
-                loaded_at=start,
-            )
-            session.add(frame)
-            session.flush()
-            rows.append(frame)
+            path = f"{night}/{kind}-{camera}-{name}.txt"
+            (corral.settings.inbox / path).write_bytes(content)
+            values = frame_values(content, path, night_row, kind=kind, camera=camera)
+            values["observed_at"] += timedelta(hours=hour - 24, seconds=number)
+            rows.append(Frame(**values))
+        session.add_all(rows)
+        session.flush()
         return [row.id for row in rows]
+
+
+def frame_values(content: bytes, path: str, night: Night, **columns: Any) -> dict[str, Any]:
+    """Columns of a frame; those that do not matter here are filled with something."""
+    filler: dict[type, Any] = {str: "", int: 1, float: 1.0, list: [], bool: True}
+    required = {
+        column.key: filler.get(column.type.python_type)
+        for column in Frame.__table__.columns
+        if not column.nullable and column.default is None and column.key != "id"
+    }
+    midnight = datetime.combine(night.date, datetime.min.time(), UTC) + timedelta(days=1)
+    return {
+        **required,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "path": path,
+        "night_id": night.id,
+        "camera": "cam",
+        "binning": "1x1",
+        "observed_at": midnight,
+        "exptime_s": 1.0,
+        "loaded_at": midnight,
+        **columns,
+    }
 
 
 def dump(corral: Corral) -> dict[str, list[Any]]:

@@ -144,7 +144,7 @@ ATTEMPT = "(SELECT min(unit_run_id) FROM product)"
         ("DELETE FROM sighting WHERE frame_id = (SELECT min(id) FROM frame)", "I5"),
         ("UPDATE frame SET pixel_sha256 = 'same' WHERE kind = 'bias'", "I6"),
         ("UPDATE frame SET superseded_by_id = (SELECT max(id) FROM frame) WHERE id = 1", "I7"),
-        ("UPDATE frame SET superseded_by_id = id, accepted = false", "I7"),
+        ("UPDATE frame SET set_aside = 'vetoed' WHERE id = 1", "I7"),
         (f"DELETE FROM product_input WHERE product_id = {FIRST}", "I23"),
         (
             "UPDATE product_input SET frame_id = NULL,"
@@ -184,13 +184,28 @@ def test_alert_that_nobody_took_or_refused_is_found(transaction, status) -> None
     assert broken(transaction) == set()
 
 
+def refused(path: str, reason: str) -> Rejection:
+    state = {"size_bytes": 1, "mtime_ns": 1, "stamp": "1 1", "read_by": "x"}
+    return Rejection(
+        path=path, verdict="WAIT", reason=reason, evidence="?", rejected_at=LONG_AGO, **state
+    )
+
+
 def test_rejection_without_a_reason_is_found(transaction) -> None:
     """A file is refused for something."""
-    values = {"size_bytes": 1, "mtime_ns": 1, "rejected_at": LONG_AGO, "evidence": "seen"}
-    transaction.add(Rejection(path="a.fits", verdict="WAIT", reason="short", **values))
+    transaction.add(refused("a.fits", "short"))
     assert broken(transaction) == set()
-    transaction.add(Rejection(path="b.fits", verdict="WAIT", reason="", **values))
+    transaction.add(refused("b.fits", ""))
     assert broken(transaction) == {"I9"}
+
+
+def test_file_that_is_counted_twice_is_found(transaction) -> None:
+    """A frame, and refused: the sums of a night would not be those of its files."""
+    path = transaction.scalars(select(Frame.path)).first()
+    transaction.add(refused(path, "short"))
+    assert broken(transaction) == {"I24"}
+    transaction.scalars(select(Rejection)).one().resolved_at = LONG_AGO
+    assert broken(transaction) == set()
 
 
 def test_changes_that_nobody_looks_at_are_found(sound, transaction) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import update
 
@@ -13,14 +15,12 @@ from include.corral.trigger import Trigger
 from models import Frame, Unit
 from tests.include.corral.lab import Calibrate, Master, Measure, Weigh, add_frames, add_pebbles
 
+PAST, FUTURE = (datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2100))
 FIRST, SECOND, THIRD = "2026-11-20", "2026-11-21", "2027-06-01"
 
 
 def to_do(corral: Corral, *steps) -> list[str]:
-    steps = steps or (Master(), Calibrate(), Measure())
-    for step in steps:
-        step.settings = corral.settings
-    return partitions_to_do(corral, steps)
+    return partitions_to_do(corral, steps or (Master(), Calibrate(), Measure()))
 
 
 @pytest.fixture
@@ -69,20 +69,20 @@ def test_partitions_of_another_version_are_found(nights: Corral) -> None:
     assert to_do(nights, Calibrate(gain=2.0)) == [THIRD, SECOND, FIRST]
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
+def test_open_units_are_found_and_failures_that_may_pass(nights: Corral) -> None:
+    """What a person must mend is not tried again and again."""
+    waits = {"status": "failed", "failure_class": "upstream_missing"}
+    for values, expected in (
         ({"status": "open"}, [FIRST]),
         ({"status": "failed", "failure_class": "retry"}, [FIRST]),
         ({"status": "failed", "failure_class": "bad_data"}, []),
+        ({**waits, "retry_at": PAST}, [FIRST]),
+        ({**waits, "retry_at": FUTURE}, []),
         ({"status": "void"}, []),
-    ],
-)
-def test_open_units_are_found_and_failures_that_may_pass(nights: Corral, values, expected) -> None:
-    """What a person must mend is not tried again and again."""
-    with nights.write() as session:
-        session.execute(update(Unit).where(Unit.id == 1).values(values))
-    assert to_do(nights) == expected
+    ):
+        with nights.write() as session:
+            session.execute(update(Unit).where(Unit.id == 1).values(values))
+        assert (values, to_do(nights)) == (values, expected)
 
 
 def test_partition_that_is_being_worked_on_is_left_out(nights: Corral) -> None:

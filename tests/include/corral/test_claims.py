@@ -141,5 +141,4 @@ def test_forked_child_has_connections_of_its_own(lab: Corral) -> None:
 
 def open_files() -> list[str]:
     """Paths of what this process has open."""
-    folder = Path("/proc/self/fd")
-    return [os.readlink(folder / name) for name in os.listdir(folder) if (folder / name).exists()]
+    return [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.exists()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,11 +23,20 @@ from include.corral.stray import MARK
 from include.corral.trigger import Trigger
 from models import Observation, Product, StepRun, Unit
 from models.work import Outcome
-from tests.include.corral.lab import Calibrate, Quarry, add_frames, files
+from tests.include.corral.lab import Calibrate, Quarry, add_frames, files, make_tables
 
 GRACE = timedelta(hours=12)
 STRAY = "2026-11-20/calibrated/night-0123456789ab.fits"
 STAGED = ".staging/6a0c.fits"
+
+
+@pytest.fixture
+def local(tmp_path) -> Iterator[Corral]:
+    """As the lab, on SQLite alone: for what the kind of database has no part in."""
+    corral = Corral(Settings.below(tmp_path))
+    make_tables(corral)
+    yield corral
+    corral.close()
 
 
 def put(corral: Corral, path: str, content: bytes = b"left behind") -> None:
@@ -68,23 +78,39 @@ def test_orphans_go_after_the_grace_and_nothing_else_does(lab: Corral) -> None:
         assert session.scalars(select(Observation).where(Observation.topic == "orphan")).all() == []
 
 
-def test_time_of_a_file_itself_does_not_count(lab: Corral) -> None:
+def test_time_of_a_file_itself_does_not_count(local: Corral) -> None:
     """A worker's clock may be years behind: what counts is since when the sweep has seen it so."""
-    put(lab, STRAY)
-    os.utime(lab.settings.products / STRAY, (0, 0))
-    assert look(lab).removed == []
-    os.utime(lab.settings.products / STRAY, (1, 1))
-    assert look(lab, later=GRACE).removed == []
-    assert look(lab, later=GRACE).removed == [STRAY]
+    put(local, STRAY)
+    os.utime(local.settings.products / STRAY, (0, 0))
+    assert look(local).removed == []
+    os.utime(local.settings.products / STRAY, (1, 1))
+    assert look(local, later=GRACE).removed == []
+    assert look(local, later=GRACE).removed == [STRAY]
 
 
-def test_file_that_was_published_anew_is_as_new(lab: Corral) -> None:
+def test_file_that_was_published_anew_is_as_new(local: Corral) -> None:
     """The same bytes in another file: somebody is at work on it."""
-    put(lab, STRAY)
-    look(lab)
-    put(lab, f"{STRAY}.again")
-    (lab.settings.products / f"{STRAY}.again").replace(lab.settings.products / STRAY)
-    assert look(lab, later=GRACE).removed == []
+    put(local, STRAY)
+    look(local)
+    put(local, f"{STRAY}.again")
+    (local.settings.products / f"{STRAY}.again").replace(local.settings.products / STRAY)
+    assert look(local, later=GRACE).removed == []
+
+
+def test_file_that_is_published_anew_in_the_last_moment_stays(local: Corral, monkeypatch) -> None:
+    """It was due when the sweep looked; when nobody can commit any more it is another file."""
+    put(local, STRAY)
+    look(local)
+    let_nobody_commit = module._let_nobody_commit
+
+    def publish_before(session):
+        put(local, f"{STRAY}.again")
+        (local.settings.products / f"{STRAY}.again").replace(local.settings.products / STRAY)
+        let_nobody_commit(session)
+
+    monkeypatch.setattr(module, "_let_nobody_commit", publish_before)
+    assert look(local, later=GRACE).removed == []
+    assert STRAY in files(local)
 
 
 def test_nothing_goes_while_a_trigger_is_alive_that_may_have_made_it(lab: Corral) -> None:
@@ -99,43 +125,43 @@ def test_nothing_goes_while_a_trigger_is_alive_that_may_have_made_it(lab: Corral
     assert look(lab, later=10 * GRACE).removed == [STRAY]
 
 
-def test_many_orphans_mean_that_rows_are_missing(lab: Corral) -> None:
+def test_many_orphans_mean_that_rows_are_missing(local: Corral) -> None:
     """An empty database, or an old one, must not empty the store."""
     for number in range(4):
-        put(lab, f"2026-11-20/calibrated/f{number}-0123456789ab.fits")
+        put(local, f"2026-11-20/calibrated/f{number}-0123456789ab.fits")
     for later in (timedelta(), GRACE):
         with pytest.raises(ConfigurationError, match="more than 3 files"):
-            look(lab, later=later, at_most=3)
-    assert len(files(lab)) == 5
+            look(local, later=later, at_most=3)
+    assert len(files(local)) == 5
 
 
-def test_store_of_another_database_is_left_alone(lab: Corral, tmp_path) -> None:
+def test_store_of_another_database_is_left_alone(local: Corral, tmp_path) -> None:
     """Two databases with one root would each take the other's files for orphans."""
-    put(lab, STRAY)
-    look(lab)
-    shared = Corral(Settings.below(tmp_path / "other", products=lab.settings.products))
+    put(local, STRAY)
+    look(local)
+    shared = Corral(Settings.below(tmp_path / "other", products=local.settings.products))
     for later in (timedelta(), GRACE):
         with pytest.raises(ConfigurationError, match="belongs to another database"):
             look(shared, later=later)
     shared.close()
-    assert STRAY in files(lab)
+    assert STRAY in files(local)
 
 
-def test_mark_that_was_lost_is_written_again(lab: Corral) -> None:
+def test_mark_that_was_lost_is_written_again(local: Corral) -> None:
     """Killed between row and file, or removed by hand."""
-    put(lab, STRAY)
-    look(lab)
-    mark = lab.settings.products / MARK
+    put(local, STRAY)
+    look(local)
+    mark = local.settings.products / MARK
     before = mark.read_text()
     mark.unlink()
-    look(lab)
+    look(local)
     assert mark.read_text() == before
 
 
-def test_store_that_was_never_written_to_stays_so(lab: Corral) -> None:
+def test_store_that_was_never_written_to_stays_so(local: Corral) -> None:
     """Nothing is made where there is nothing to be done."""
-    assert look(lab).removed == []
-    assert not lab.settings.products.exists()
+    assert look(local).removed == []
+    assert not local.settings.products.exists()
 
 
 def test_unit_whose_file_was_taken_before_its_commit_is_done_again(

@@ -1,0 +1,139 @@
+"""What is known of the inbox's files, and which of them must therefore be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import String, or_, select, type_coerce
+from sqlalchemy.orm import Session
+
+from include.corral.corral import Corral
+from include.toritos.inbox import FileState, Seen, path_key
+from models.frame import Frame, Rejection, Sighting
+
+WAIT, QUARANTINE, GONE = "WAIT", "QUARANTINE", "GONE"
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A refused file that a scan did not meet any more."""
+
+    rejection_id: int
+    path: str
+
+    @property
+    def stamp(self) -> str:
+        """Another one each time that it goes."""
+        return f"gone {self.rejection_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A frame whose header another state of the profile has read."""
+
+    frame_id: int
+    sha256: str
+
+
+class Known:
+    """Compares what a scan meets with what the database holds.
+
+    Parameters
+    ----------
+    corral
+        The installation.
+    read_by
+        Digest of the profile as it is now: what another one refused is looked at again.
+    now, wait
+        What has waited so long is refused for good.
+    """
+
+    def __init__(self, corral: Corral, *, read_by: str, now: datetime, wait: timedelta) -> None:
+        self._corral = corral
+        self._read_by = read_by
+        self._waited_enough = now - wait
+        self._met: set[str] = set()
+
+    def meet(self, path: str) -> None:
+        """Note that something is there, though it may not be a file."""
+        self._met.add(path_key(path))
+
+    def choose(self, states: Mapping[str, FileState], unmarked: Container[str]) -> list[Seen]:
+        """Give the files that are not known as they are.
+
+        Parameters
+        ----------
+        states
+            Path to state of the files met; best of one range of names.
+        unmarked
+            Those of which the camera has not yet said that they are complete.
+        """
+        if not states:
+            return []
+        texts = {path_key(path): path for path in states}
+        first, last = min(texts), max(texts)
+        with self._corral.read() as session:
+            sightings = _sightings(session, first, last)
+            rejections = _rejections(session, first, last)
+        self._met |= rejections.keys() & texts.keys()
+        self._met |= {text for text, path in texts.items() if text != path}
+        chosen = []
+        for text, path in texts.items():
+            state, row = states[path], rejections.get(text)
+            if row is None and sightings.get(text) == state.of_content:
+                continue
+            seen = Seen(path, state, path not in unmarked)
+            if row is None:
+                chosen.append(seen)
+            elif again := self._refused_again(row, seen):
+                chosen.append(again)
+        return chosen
+
+    def gone(self) -> list[Gone]:
+        """Give the refused files that were not met; to be asked for when the scan is over."""
+        query = select(Rejection.id, Rejection.path).where(Rejection.resolved_at.is_(None))
+        with self._corral.read() as session:
+            rows = session.execute(query.order_by(Rejection.id)).all()
+        return [Gone(row.id, row.path) for row in rows if path_key(row.path) not in self._met]
+
+    def read_otherwise(self, instrument: str) -> Iterator[Header]:
+        """Give the frames of an instrument whose headers must be read anew."""
+        # Two ranges, as an index knows them; "is not" would go through all frames.
+        other = or_(Frame.read_by < self._read_by, Frame.read_by > self._read_by)
+        query = select(Frame.id, Frame.sha256).where(Frame.instrument == instrument, other)
+        last = 0
+        while True:
+            some = query.where(Frame.id > last).order_by(Frame.id).limit(CHUNK)
+            with self._corral.read() as session:
+                rows = session.execute(some).all()
+            if not rows:
+                return
+            yield from (Header(row.id, row.sha256) for row in rows)
+            last = rows[-1].id
+
+    def _refused_again(self, row: Any, seen: Seen) -> Seen | None:
+        """Give a refused file if there is reason to look again."""
+        if row.stamp != seen.stamp or row.read_by != self._read_by:
+            return seen
+        is_overdue = row.verdict == WAIT and row.rejected_at <= self._waited_enough
+        return replace(seen, is_overdue=True) if is_overdue else None
+
+
+def _sightings(session: Session, first: str, last: str) -> dict[str, tuple[int, int, int]]:
+    # As text: to undo the escapes of RelPath would cost more than the comparison.
+    path = type_coerce(Sighting.path, String)
+    query = select(path, Sighting.size_bytes, Sighting.mtime_ns, Sighting.inode)
+    rows = session.execute(query.where(Sighting.current, path.between(first, last)))
+    return {text: (size_bytes, mtime_ns, inode) for text, size_bytes, mtime_ns, inode in rows}
+
+
+def _rejections(session: Session, first: str, last: str) -> dict[str, Any]:
+    path = type_coerce(Rejection.path, String)
+    columns = (Rejection.id, Rejection.verdict, Rejection.stamp, Rejection.read_by)
+    query = select(path, *columns, Rejection.rejected_at)
+    rows = session.execute(query.where(Rejection.resolved_at.is_(None), path.between(first, last)))
+    return {row[0]: row for row in rows}

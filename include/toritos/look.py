@@ -1,0 +1,188 @@
+"""A look at one file: what it is, or why it is no frame. Nothing is written here."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.corral.grouping import KEY_LENGTH
+from include.toritos.inbox import Seen, Unlisted, path_key
+from include.toritos.known import GONE, QUARANTINE, WAIT, Gone
+from models.columns import path_text
+from models.frame import Frame
+
+if TYPE_CHECKING:
+    from include.ccd.errors import BadFits
+    from include.ccd.fits_reader import Inspection
+    from include.ccd.header import FrameHeader
+    from include.ccd.profile import Profile
+
+# What is unusual of a file itself; the rest of a frame's flags is its header's.
+FILE_FLAGS = frozenset({"null_padding", "padding_missing", "trailing_bytes"})
+HEAD_BYTES = 24 * 2880
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file is a frame."""
+
+    seen: Seen
+    frame: Inspection
+    night: date
+
+    @property
+    def header_gzip(self) -> bytes:
+        """The header blocks, packed; the same bytes each time."""
+        return gzip.compress(self.frame.raw_header, compresslevel=6, mtime=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file is no frame, or none yet; columns as of a Rejection."""
+
+    path: str
+    verdict: str
+    reason: str
+    evidence: str
+    stamp: str = ""
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    night: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnew:
+    """A frame that was known reads so by the profile as it is now."""
+
+    sha256: str
+    header: FrameHeader
+    flags: tuple[str, ...]
+
+
+class Look:
+    """Looks at files, by one profile, in one trigger.
+
+    Parameters
+    ----------
+    inbox
+        Where the files are.
+    profile
+        By which headers are read.
+    now
+        Time of arrival: no exposure began much later.
+    """
+
+    def __init__(self, inbox: Path, profile: Profile, *, now: datetime) -> None:
+        self._inbox = inbox
+        self._profile = profile
+        self._now = now
+
+    def at_file(self, seen: Seen) -> Found | Refused:
+        """Say what a file is."""
+        from include.ccd.errors import BadFits
+        from include.ccd.safe_reader import inspect_safely
+
+        if (refused := self._refused_unopened(seen)) is not None:
+            return refused
+        try:
+            frame = inspect_safely(self._inbox / seen.path, profile=self._profile, now=self._now)
+        except BadFits as error:
+            return self._refused_opened(seen, error)
+        return Found(seen, frame, self._night(frame.header.observed_at))
+
+    def at_header(self, frame: Frame) -> ReadAnew:
+        """Say how the header of a known frame reads now.
+
+        Raises
+        ------
+        BadHeader
+            If the profile cannot read it any more.
+        """
+        from include.ccd.header import parse_header
+
+        assert frame.header is not None
+        header = parse_header(
+            gzip.decompress(frame.header),
+            shape=(frame.height_px, frame.width_px),
+            profile=self._profile,
+        )
+        flags = {*header.flags, *FILE_FLAGS.intersection(frame.flags)}
+        return ReadAnew(frame.sha256, header, tuple(sorted(flags)))
+
+    def at_nothing(self, gone: Gone) -> Refused | None:
+        """Say that what was refused is no longer met; None when a file is there after all."""
+        place = self._inbox / gone.path
+        if os.path.lexists(place) and not place.is_dir():
+            return None
+        return Refused(gone.path, GONE, "gone", "no longer there, or a folder that can be read")
+
+    def at_folder(self, folder: Unlisted) -> Refused:
+        """Say that a folder cannot be looked into.
+
+        Raises
+        ------
+        OSError
+            If the disk is at fault and not a permission.
+        """
+        if not isinstance(folder.error, PermissionError):
+            raise folder.error
+        evidence = f"the folder cannot be read ({folder.error.strerror}): what is in it waits"
+        return Refused(folder.path, WAIT, "folder_not_readable", evidence, folder.stamp)
+
+    def _refused_unopened(self, seen: Seen) -> Refused | None:
+        text, key = path_text(seen.path), path_key(seen.path)
+        if key != text:
+            evidence = f"{len(text)} characters, at most {KEY_LENGTH}: {text!r}"
+            return _refused(seen, QUARANTINE, "path_too_long", evidence, path=key)
+        if not seen.is_still:
+            return _refused(seen, WAIT, "still_written", "it changed between two looks")
+        if not seen.is_marked:
+            verdict = QUARANTINE if seen.is_overdue else WAIT
+            evidence = f"no file *{self._profile.arrival.marker} says yet that it is complete"
+            return _refused(seen, verdict, "not_marked", evidence)
+        return None
+
+    def _refused_opened(self, seen: Seen, error: BadFits) -> Refused:
+        place = self._inbox / seen.path
+        if error.code == "not_readable" and not os.path.lexists(place):
+            return Refused(seen.path, GONE, "gone", "it went before it was read")
+        verdict = QUARANTINE if seen.is_overdue else error.verdict
+        observed_at = time_in(place, self._profile)
+        night = self._night(observed_at) if observed_at else None
+        return _refused(seen, verdict, error.code, error.message, night=night)
+
+    def _night(self, observed_at: datetime) -> date:
+        from include.ccd.night import night_of
+
+        return night_of(observed_at, self._profile.site.longitude_deg)
+
+
+def _refused(seen: Seen, verdict: str, reason: str, evidence: str, **others: Any) -> Refused:
+    known = {
+        "path": seen.path,
+        "stamp": seen.stamp,
+        "size_bytes": seen.state.size_bytes,
+        "mtime_ns": seen.state.mtime_ns,
+    }
+    return Refused(verdict=verdict, reason=reason, evidence=evidence, **{**known, **others})
+
+
+def time_in(place: Path, profile: Profile) -> datetime | None:
+    """Start of exposure by the header of a file that is otherwise unusable; None if unknown."""
+    from include.ccd.errors import BadFits
+    from include.ccd.fits_cards import Cards
+    from include.ccd.fits_file import GZIP_MAGIC, GzipSource, open_regular
+
+    try:
+        with open_regular(place) as plain:
+            packed = bytes(plain.read(0, 2)) == GZIP_MAGIC
+            source = GzipSource(plain, max_bytes=2 * HEAD_BYTES) if packed else plain
+            cards = Cards(bytes(source.read(0, HEAD_BYTES)))
+        times = (each.find(cards) for each in profile.fields.observed_at)
+        return next((found for found in times if found), None)
+    except (BadFits, OSError):
+        return None
