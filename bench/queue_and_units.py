@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from include.corral.changes import subscribe
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.ledger import close_run, open_run
@@ -185,13 +186,14 @@ def fill(corral: Corral, frames: int, nights: Sequence[int]) -> None:
         say(f"  {first + len(rows):,} of {frames:,} frames")
     run = open_run(corral, Look(), None, Trigger())
     with corral.write() as session:
+        tables = {"frame": Base.metadata.tables["frame"]}
+        subscribe(session.connection(), Look.name, tables, {("frame", "")})
         session.execute(text(_UNITS))
         session.execute(text(_ATTEMPTS), {"run": run.id, "now": MIDNIGHT.replace(tzinfo=None)})
         for day in range(len(nights)):
             key = (FIRST_NIGHT + timedelta(days=day)).isoformat()
             mark(session, Look.name, key, mark_signature(Look()))
     close_run(corral, run, Report(Look.name, None, run.id), None)
-    StepWork(corral, Look(), open_run(corral, Look(), None, Trigger()))  # listens from now on
     say("  units and attempts of all of them")
     with corral.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))

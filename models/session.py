@@ -77,6 +77,13 @@ def begin_write(engine: Engine) -> Engine:
 
 
 def begin_read(engine: Engine) -> Engine:
+    """Give the view of `engine` for looking: on PostgreSQL no transaction is begun for it."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engine.execution_options(corral_begin="READ")
+
+
+def begin_lookup(engine: Engine) -> Engine:
     """Give the view of `engine` through which the database lets nobody write."""
     return engine.execution_options(corral_begin="READ", postgresql_readonly=True)
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 # Nothing here must survive a power cut, only a kill.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -33,21 +34,21 @@ def server(home: Path, *, durable: bool = False) -> Iterator[str]:
     if binaries is None:
         raise FileNotFoundError("PostgreSQL's server binaries are not installed")
     # PostgreSQL refuses to run as root.
-    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    user = "postgres" if os.getuid() == 0 else None
     if user:
         shutil.chown(home, "postgres")
     data = home / "data"
     initdb = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "corral", "--no-sync"]
-    _run(*user, *initdb)
+    _run(user, *initdb)
     port = _free_port()
     settings = {"listen_addresses": "127.0.0.1"} | ({} if durable else FAST)
     options = f"-p {port} -k {home} " + " ".join(f"-c {k}={v}" for k, v in settings.items())
-    control = [*user, binaries / "pg_ctl", "-D", data, "-w"]
-    _run(*control, "-o", options, "-l", home / "server.log", "start")
+    control = [binaries / "pg_ctl", "-D", data, "-w"]
+    _run(user, *control, "-o", options, "-l", home / "server.log", "start")
     try:
         yield f"postgresql://corral@127.0.0.1:{port}/postgres"
     finally:
-        _run(*control, "-m", "immediate", "stop")
+        _run(user, *control, "-m", "immediate", "stop")
 
 
 def _free_port() -> int:
@@ -57,5 +58,20 @@ def _free_port() -> int:
         return port
 
 
-def _run(*command: object) -> None:
-    subprocess.run([str(word) for word in command], check=True, capture_output=True, cwd="/")
+def _run(user: str | None, *command: object) -> None:
+    """Run a command as `user`, or as oneself; what it says is in the error when it fails."""
+    words = [str(word) for word in command]
+    # The server goes on after pg_ctl: it must not hold a pipe that is waited for.
+    with TemporaryFile() as said:
+        code = subprocess.call(
+            words,
+            stdout=said,
+            stderr=said,
+            cwd="/",
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+        )
+        if code:
+            said.seek(0)
+            raise RuntimeError(f"{' '.join(words)}: {said.read().decode(errors='replace')}")

@@ -11,6 +11,17 @@ from include.ccd.pixel_tally import PixelStatistics
 if TYPE_CHECKING:
     from include.ccd.profile import Profile
 
+PIXEL_FLAGS: Final = frozenset(
+    {
+        "all_saturated",
+        "blank_end",
+        "constant_pixels",
+        "invalid_pixels",
+        "level_unusual",
+        "negative_pixels",
+        "no_valid_pixels",
+    }
+)
 CALIBRATION_KINDS: Final = frozenset({"bias", "dark", "flat"})
 BLANK_END_OF_CALIBRATION: Final = 0.05
 FULL_WELL_OF_BIAS: Final = 0.5

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from include.corral.audit import audit, scrub
-from include.corral.backlog import partitions_to_do
 from include.corral.disk import rooms
 from include.corral.drain import drain
 from include.corral.ledger import OpenRun, release_dead
@@ -116,14 +115,6 @@ def unworked(watch: Watch) -> Found:
     return Found()
 
 
-def partitions(watch: Watch) -> Found:
-    """Find the partitions that want looking at, not too many at a time."""
-    found = partitions_to_do(watch.corral, watch.sweep.steps())
-    some = found[: watch.parameters["partitions_at_most"]]
-    more = f" and {len(found) - len(some)} more" if len(found) > len(some) else ""
-    return Found(f"{', '.join(some)}{more} to be done" if found else "", partitions=some)
-
-
 def broken_promises(watch: Watch) -> Found:
     """Audit all rows, and the sizes of all files."""
     found = audit(watch.corral, deep=False, promises=watch.sweep.promises)
@@ -211,10 +202,3 @@ class DeepSweep(Sweep):
         "orphan_grace_h": 12.0,
         "orphans_at_most": 1000,
     }
-
-
-class Backlog(Sweep):
-    """Partitions with work that nobody does are named, so that no event need ever arrive."""
-
-    parts: ClassVar[Sequence[Part]] = (dead_triggers, partitions)
-    parameters = {"partitions_at_most": 4}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass
-from include.corral.ledger import OpenRun, release_dead, show_life
+from include.corral.ledger import OpenRun, release_dead, set_units, show_life
 from include.corral.wants import portions
 from models.session import database_now
 from models.work import Unit, UnitStatus
@@ -61,13 +62,13 @@ def claim(
             return []
     by_place = (Unit.partition, Unit.id)
     with corral.write() as session:
-        taken = _take(
-            session, run, select(Unit.id).where(*is_open, Unit.lost == 0), by_place, limit
-        )
+        now = database_now(session.connection())
+        units = select(Unit.id).where(*is_open)
+        well = units.where(Unit.lost == 0).order_by(*by_place).limit(limit)
+        taken = _take(session, run, well, now)
         if not taken:
-            order = (Unit.lost, *by_place)
-            taken = _take(session, run, select(Unit.id).where(*is_open), order, 1)
-        show_life(session, run, corral.settings.lease_s)
+            taken = _take(session, run, units.order_by(Unit.lost, *by_place).limit(1), now)
+        show_life(session, run, corral.settings.lease_s, now)
     return sorted(taken, key=lambda claim: claim.unit_id)
 
 
@@ -77,11 +78,8 @@ def _of(run: OpenRun, status: UnitStatus) -> list[Any]:
     return [Unit.step == run.step, Unit.is_(status), *here]
 
 
-def _take(
-    session: Session, run: OpenRun, query: Any, order: Sequence[Any], limit: int
-) -> list[Claim]:
+def _take(session: Session, run: OpenRun, query: Select[Any], now: datetime) -> list[Claim]:
     connection = session.connection()
-    query = query.order_by(*order).limit(limit)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     # A common table expression is evaluated once; a subquery might lock more than `limit`.
@@ -93,7 +91,7 @@ def _take(
             status=UnitStatus.CLAIMED,
             fence=Unit.fence + 1,
             step_run_id=run.id,
-            claimed_at=database_now(connection),
+            claimed_at=now,
         )
         .returning(Unit.id, Unit.key, Unit.partition, Unit.fingerprint, Unit.row_ids, Unit.fence)
     )
@@ -102,10 +100,10 @@ def _take(
 
 def release(corral: Corral, run: OpenRun, claims: Sequence[Claim]) -> None:
     """Give units back that were claimed and not begun."""
+    mine = [Unit.step_run_id == run.id, Unit.is_(UnitStatus.CLAIMED)]
     with corral.write() as session:
         for some in portions(sorted(claim.unit_id for claim in claims)):
-            held = [Unit.id.in_(some), Unit.step_run_id == run.id, Unit.is_(UnitStatus.CLAIMED)]
-            session.execute(update(Unit).where(*held).values(status=UnitStatus.OPEN))
+            set_units(session, [Unit.id.in_(some), *mine], status=UnitStatus.OPEN)
 
 
 def count(corral: Corral, run: OpenRun, status: UnitStatus) -> int:
@@ -137,14 +135,7 @@ def reopen_failed(corral: Corral, run: OpenRun, *, every_class: bool) -> int:
         if session.execute(select(Unit.id).where(*failed).limit(1)).first() is None:
             return 0
     with corral.write() as session:
-        again = select(Unit.id).where(*failed).order_by(Unit.id)
-        if session.get_bind().dialect.name == "postgresql":
-            again = again.with_for_update(skip_locked=True)
-        ids = list(session.scalars(again))
-        for some in portions(ids):
-            values = {"status": UnitStatus.OPEN, "failure_class": None, "lost": 0}
-            session.execute(update(Unit).where(Unit.id.in_(some)).values(values))
-    return len(ids)
+        return set_units(session, failed, status=UnitStatus.OPEN, failure_class=None, lost=0)
 
 
 class LeaseKeeper:
@@ -180,7 +171,8 @@ class LeaseKeeper:
         while not self._stop.wait(lease_s / 3):
             try:
                 with self._corral.write() as session:
-                    show_life(session, self._run, lease_s)
+                    now = database_now(session.connection())
+                    show_life(session, self._run, lease_s, now)
             except SQLAlchemyError:
                 # The lease lasts for two more tries; if they fail too, the fence decides.
                 continue

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from include.corral.settings import Settings
 from include.corral.store import ProductStore
 from models.schema import ensure_schema
-from models.session import begin_read, begin_write, database_now, make_engine
+from models.session import begin_lookup, begin_read, begin_write, database_now, make_engine
 
 _ENGINES: WeakSet[Engine] = WeakSet()
 
@@ -79,12 +79,12 @@ class Corral:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Session for looking; its rows stay usable after it ends."""
-        with self.lookup() as session:
+        with Session(begin_read(self.engine), expire_on_commit=False) as session:
             yield session
 
     def lookup(self) -> Session:
         """Session that cannot write and keeps what it has read; the caller closes it."""
-        return Session(begin_read(self.engine), expire_on_commit=False, autoflush=False)
+        return Session(begin_lookup(self.engine), expire_on_commit=False, autoflush=False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:

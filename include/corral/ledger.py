@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session, joinedload
@@ -15,6 +17,7 @@ from include.corral.lost import tell_of_lost
 from include.corral.processor import Processor
 from include.corral.report import Report
 from include.corral.trigger import Trigger, process_key, software_versions, this_process
+from include.corral.wants import portions
 from models.session import database_now, first_line
 from models.work import Outcome, StepRun, Unit, UnitRun, UnitStatus
 
@@ -84,12 +87,32 @@ def close_run(corral: Corral, run: OpenRun, report: Report, error: BaseException
         )
         # What this trigger still holds (an interrupt, a database that went away) is free again.
         held = [Unit.step == run.step, Unit.is_(UnitStatus.CLAIMED), Unit.step_run_id == run.id]
-        session.execute(update(Unit).where(*held).values(status=UnitStatus.OPEN))
+        set_units(session, held, status=UnitStatus.OPEN)
 
 
-def show_life(session: Session, run: OpenRun, lease_s: float) -> None:
+def set_units(session: Session, conditions: Sequence[Any], **values: Any) -> int:
+    """Write `values` to the units that satisfy `conditions`; give how many there were.
+
+    They are locked first, in the one order in which everybody locks them, so that nobody waits in
+    a circle; one that is being committed or planned anew is left to those who do so.
+    """
+    query = select(Unit.id).where(*conditions).order_by(Unit.id)
+    if session.get_bind().dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    ids = list(session.scalars(query))
+    for some in portions(ids):
+        session.execute(
+            update(Unit)
+            .where(Unit.id.in_(some))
+            .values(values)
+            .execution_options(synchronize_session=False)
+        )
+    return len(ids)
+
+
+def show_life(session: Session, run: OpenRun, lease_s: float, now: datetime) -> None:
     """Move the trigger's lease on: it is alive, and what it holds is held until then."""
-    until = database_now(session.connection()) + timedelta(seconds=lease_s)
+    until = now + timedelta(seconds=lease_s)
     alive = {"lease_until": until, "outcome": Outcome.RUNNING, "ended_at": None, "message": None}
     session.execute(update(StepRun).where(StepRun.id == run.id).values(alive))
 

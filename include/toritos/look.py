@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from include.ccd.header import FrameHeader
     from include.ccd.profile import Profile
 
-# What is unusual of a file itself; the rest of a frame's flags is its header's.
+# What is unusual of a file itself; the rest of a frame's flags is of its pixels or its header.
 FILE_FLAGS = frozenset({"null_padding", "padding_missing", "trailing_bytes"})
 HEAD_BYTES = 24 * 2880
 
@@ -103,14 +103,16 @@ class Look:
             If the profile cannot read it any more.
         """
         from include.ccd.header import parse_header
+        from include.ccd.pixel_checks import PIXEL_FLAGS
 
         assert frame.header is not None
         header = parse_header(
             gzip.decompress(frame.header),
             shape=(frame.height_px, frame.width_px),
             profile=self._profile,
+            name=Path(frame.path).name,
         )
-        flags = {*header.flags, *FILE_FLAGS.intersection(frame.flags)}
+        flags = {*header.flags, *(FILE_FLAGS | PIXEL_FLAGS).intersection(frame.flags)}
         return ReadAnew(frame.sha256, header, tuple(sorted(flags)))
 
     def at_nothing(self, gone: Gone) -> Refused | None:

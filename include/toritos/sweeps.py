@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from include.corral.alert import Alert
-from include.corral.chores import Backlog, DeepSweep, LightSweep
+from include.corral.backlog import Backlog
+from include.corral.chores import DeepSweep, LightSweep
 from include.corral.step import Step
 from include.corral.sweep import Part
 from include.corral.violation import Promise

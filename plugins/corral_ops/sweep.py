@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ class SweepOperator(DrainOperator):
         from include.corral.errors import ConfigurationError
         from include.corral.sweep import Sweep, sweep
 
+        # It would say on which database it looks at the schema, in every task's log.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         processor = make_processor(self.processor, self.parameters)
         if not isinstance(processor, Sweep):
             raise ConfigurationError(f"{self.processor} is no Sweep")

@@ -1,4 +1,7 @@
-"""Catalogue B6.4, the names: anything but '/' and NUL may be one. They are data."""
+"""Catalogue B6.4, the names: anything but '/' and NUL may be one. They are data.
+
+None begins with a dot: those are hidden, and the inbox does not list them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ NAMES: Final[dict[str, bytes]] = {
     "line break": b"a\nb.fits",
     "carriage return": b"a\r\nBcc: x.fits",
     "quote": b"o'hara\".fits",
-    "two dots": b"..fits",
+    "two dots": b"frame..fits",
     "dots within": b"a..b...fits",
     "leading minus": b"-rf.fits",
     "only a suffix": b" .fits",
@@ -29,7 +32,7 @@ NAMES: Final[dict[str, bytes]] = {
     "URL": b"http:evil.example.fits",
     "escape": b"\x1b[2J\x07.fits",
     "pattern": b"*?[a-z].fits",
-    "backslash": b"..\\..\\etc\\passwd.fits",
+    "backslash": b"x..\\..\\etc\\passwd.fits",
     "capitals": b"FRAME.FITS",
     "control": bytes(range(1, 32)).replace(b"/", b"") + b".fits",
 }

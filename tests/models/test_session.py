@@ -15,6 +15,7 @@ from include.corral.errors import is_database_trouble
 from models import session as module
 from models.session import (
     DatabaseError,
+    begin_lookup,
     begin_read,
     begin_write,
     database_now,
@@ -92,7 +93,7 @@ def test_nothing_can_be_written_through_a_reading_session(corral: Corral) -> Non
         with corral.write() as session:
             session.execute(text("INSERT INTO planned VALUES ('s', '', 'x', NULL, NULL)"))
             session.execute(text("DELETE FROM planned"))
-        with begin_read(corral.engine).connect() as connection, pytest.raises(DBAPIError):
+        with begin_lookup(corral.engine).connect() as connection, pytest.raises(DBAPIError):
             connection.execute(text("INSERT INTO planned VALUES ('s', '', 'x', NULL, NULL)"))
     with corral.read() as session:
         assert session.scalar(text("SELECT count(*) FROM planned")) == 0

@@ -43,7 +43,7 @@ def test_running_triggers_are_found_by_their_index(corral: Corral) -> None:
 
 def plan(corral: Corral, query) -> str:
     """The database's plan, made without knowledge of the parameters."""
-    with corral.read() as session:
+    with corral.write() as session:
         connection = session.connection()
         if connection.dialect.name == "sqlite":
             compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})

@@ -23,6 +23,7 @@ def cards_of(*texts: str) -> Cards:
         ("+62.592 / Altitude", 62.592),
         ("5.985000E3  /  DATA MAX", 5985.0),
         ("1.5D-3", 0.0015),
+        ("1.5e-3", 0.0015),
         (".5", 0.5),
         ("T / yes", True),
         ("F", False),
@@ -53,6 +54,74 @@ def test_a_senseless_card_is_an_error_of_that_card_alone(text: str) -> None:
     with pytest.raises(BadHeader, match="BAD") as caught:
         cards.get("BAD")
     assert caught.value.code == "unreadable_card"
+
+
+@pytest.mark.parametrize(
+    ("card", "is_odd"),
+    [
+        ("FOCUS   = NaN", True),
+        ("FOCUS   = 60,5", True),
+        ("FOCUS   = 'open", True),
+        ("FOCUS   = 1\xa0", True),
+        ("FOCUS   = (1.0, -2.0) / complex", False),
+        ("FOCUS   = +1.5E-3 / 'quoted' comment", False),
+        ("FOCUS   =", False),
+        ("FOCUS   = 'it''s' / fine", False),
+    ],
+)
+def test_a_senseless_card_is_flagged_though_nobody_asks_for_it(card: str, is_odd: bool) -> None:
+    """Somebody may, later; a complex number is legal, only of no use here."""
+    assert ("unreadable_card" in cards_of(card, "GOOD    = 1").flags()) is is_odd
+
+
+def test_a_decimal_comma_is_a_number_for_those_who_say_so() -> None:
+    """In this header and in the one it falls back on; text keeps its commas."""
+    cards = cards_of("GAIN    = 1,5 / a, b", "NAME    = '1,5'")
+    both = cards_of("ZERO    = -0,25").backed_by(cards).with_decimal_comma()
+
+    assert (both.get("ZERO"), both.get("GAIN"), both.get("NAME")) == (-0.25, 1.5, "1,5")
+    assert both.flags() == set()
+    assert cards.flags() == {"unreadable_card"}
+    with pytest.raises(BadHeader):
+        cards.get("GAIN")
+
+
+@pytest.mark.parametrize("card", ["END     = 1", "END of it", "END     ='x'"])
+def test_only_a_bare_end_is_the_end(card: str) -> None:
+    """What follows counts: a checksum there must hold."""
+    cards = cards_of("FIRST   = 1", card, "LAST    = 2")
+
+    assert cards.get("LAST") == 2
+    assert "odd_card" in cards.flags()
+    assert cards_of("FIRST   = 1", "END\0\0", "LAST    = 2").get("LAST") is None
+
+
+def test_words_that_carry_no_value_carry_none() -> None:
+    """A comment may contain '= '; CONTINUE with it continues nothing."""
+    cards = cards_of("KEY     = 'a&'", "CONTINUE= 'b'", "COMMENT = 1", "COMMENT = 2", "HISTORY = x")
+
+    assert cards.get("KEY") == "a&"
+    assert cards.get("COMMENT") is None
+    assert cards.flags() == {"odd_card"}
+
+
+def test_a_keyword_ends_in_blanks_and_nothing_else() -> None:
+    """A no-break space is not one: such a card says nothing about BZERO."""
+    cards = cards_of("BZERO\xa0  = 32768", "BSCALE  = 1\xa0")
+
+    assert "BZERO" not in cards
+    assert "odd_card" in cards.flags()
+    with pytest.raises(BadHeader):
+        cards.get("BSCALE")
+
+
+def test_text_without_end_is_cut() -> None:
+    """A header full of CONTINUE makes a text of some thousand characters, not of a million."""
+    more = [f"CONTINUE  '{'x' * 60}&'"] * 5000
+    value = cards_of("KEY     = '&'", *more).get("KEY")
+
+    assert isinstance(value, str)
+    assert len(value) == 100 * 60 + 1
 
 
 def test_long_text_is_continued() -> None:

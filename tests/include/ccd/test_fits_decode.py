@@ -75,7 +75,15 @@ def test_the_encoding_is_what_the_header_states() -> None:
 
 @pytest.mark.parametrize(
     "card",
-    ["BZERO   = 32768,0", "BZERO   = '32768'", "BSCALE  = NaN", "BSCALE  = T", "BZERO   = 1E999"],
+    [
+        "BZERO   = 32768,0",
+        "BSCALE  = 0",
+        "BZERO   =",
+        "BZERO   = '32768'",
+        "BSCALE  = NaN",
+        "BSCALE  = T",
+        "BZERO   = 1E999",
+    ],
 )
 def test_an_unreadable_scale_makes_every_pixel_unknown(card: str) -> None:
     """A decimal comma in BZERO is not a zero point of 0."""
@@ -137,3 +145,22 @@ def test_whatever_the_decoder_raises_is_one_error(content: bytes) -> None:
     with pytest.raises(Malformed) as caught:
         unpack_tiles(content, unit_of("ZCMPTYPE= 'RICE_1'"))
     assert caught.value.code == "corrupt_tiles"
+
+
+def test_a_value_that_float32_cannot_hold_is_infinite_and_not_a_warning() -> None:
+    """As if it had been computed there."""
+    pixels = Encoding(-64).decode(stored([1e300, -1e300, 1.5], -64))
+
+    assert pixels.tolist() == [np.inf, -np.inf, 1.5]
+    assert Encoding(16, 1e308, 1e308).decode(stored([32767], 16)).tolist() == [np.inf]
+
+
+def test_too_little_memory_is_not_the_files_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor ours to judge: who set the limit decides."""
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("astropy.io.fits.open", full)
+    with pytest.raises(MemoryError):
+        unpack_tiles(b"", unit_of("ZCMPTYPE= 'RICE_1'"))

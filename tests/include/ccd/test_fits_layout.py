@@ -8,7 +8,7 @@ import pytest
 
 from include.ccd.errors import BadFits, Incomplete, Malformed, Unusable
 from include.ccd.fits_file import open_regular
-from include.ccd.fits_layout import Layout, read_layout
+from include.ccd.fits_layout import Layout, read_layout, read_lone_unit
 
 MakeFits = Callable[..., bytes]
 Read = Callable[..., Layout]
@@ -264,3 +264,94 @@ def test_more_units_than_anybody_needs_are_refused(read: Read, make_fits: MakeFi
     extension = make_fits({"NAXIS": "0"}, base=IMAGE, data=b"")
 
     assert refusal(read, make_fits() + extension * 100) == (Unusable, "too_many_units")
+
+
+@pytest.mark.parametrize("bitpix", ["8", "32", "-32", "64"])
+def test_a_size_that_only_another_type_has_is_refused(
+    read: Read, make_fits: MakeFits, bitpix: str
+) -> None:
+    """BITPIX is wrong, and not the file too short or too long."""
+    assert refusal(read, make_fits({"BITPIX": bitpix})) == (Malformed, "bad_bitpix")
+
+
+def test_a_size_that_no_type_has_says_nothing_about_the_type(
+    read: Read, make_fits: MakeFits
+) -> None:
+    """A file cut or extended by a block, or extended by something that is no padding."""
+    content = make_fits()
+
+    assert refusal(read, make_fits({"BITPIX": "32"})[:-1]) == (Incomplete, "truncated_data")
+    assert read(content + bytes(2880)).flags == {"trailing_bytes"}
+    assert read(content + b"x" * 6144).flags == {"trailing_bytes"}
+
+
+def test_headers_that_run_into_each_other_are_refused(read: Read, make_fits: MakeFits) -> None:
+    """The END between them was overwritten."""
+    merged = make_fits(base=EMPTY_PRIMARY, data=b"").replace(b"END" + b" " * 77, b" " * 80)
+    content = merged + make_fits(base=IMAGE)
+
+    assert refusal(read, content) == (Malformed, "two_headers")
+
+
+@pytest.mark.parametrize("changes", [{"PCOUNT": "3"}, {"GCOUNT": "2"}, {"GCOUNT": "0"}])
+def test_an_image_extension_has_no_groups(
+    read: Read, make_fits: MakeFits, changes: dict[str, str]
+) -> None:
+    """Its size would not be that of its pixels."""
+    content = make_fits(base=EMPTY_PRIMARY, data=b"") + make_fits(changes, base=IMAGE)
+
+    assert refusal(read, content + bytes(20_000))[0] is Malformed
+
+
+def test_all_headers_together_have_a_cap(read: Read, make_fits: MakeFits) -> None:
+    """Many units with long headers cannot take more memory than one."""
+    long = [f"NOTE{i:<4}= {i}" for i in range(36 * 99)]
+    extension = make_fits({"NAXIS": "0"}, base=IMAGE, data=b"", extra=long)
+
+    assert len(extension) == 100 * 2880
+    assert len(read(make_fits() + extension * 9).units) == 10
+    assert refusal(read, make_fits() + extension * 10) == (Malformed, "header_too_long")
+
+
+def test_a_file_cut_between_header_blocks_is_waited_for(read: Read, make_fits: MakeFits) -> None:
+    """Also when zeros stand where the next block will be."""
+    content = make_fits(extra=[f"NOTE{i:<4}= {i}" for i in range(60)])
+
+    assert refusal(read, content[:2880]) == (Incomplete, "truncated_header")
+    assert refusal(read, content[:2880] + bytes(9000)) == (Incomplete, "preallocated")
+
+
+def test_a_lone_unit_is_told_from_the_first_of_several(tmp_path: Path, make_fits: MakeFits) -> None:
+    """Of several nothing more is read; what is wrong with the first is found here already."""
+    path = tmp_path / "frame.fits"
+
+    def lone(content: bytes) -> Layout | None:
+        path.write_bytes(content)
+        with open_regular(path) as source:
+            return read_lone_unit(source)
+
+    found = lone(make_fits() + b"garbage")
+    assert found is not None
+    assert (len(found.units), found.flags) == (1, {"trailing_bytes"})
+    assert lone(make_fits() + make_fits(base=IMAGE)) is None
+    assert lone(make_fits() + make_fits(base=IMAGE)[:2000]) is None
+    with pytest.raises(Incomplete):
+        lone(make_fits()[:3000])
+
+
+def test_an_extension_is_known_by_its_name(read: Read, make_fits: MakeFits) -> None:
+    """The name of the primary unit is not that of the others; one that is unreadable is none."""
+    primary = make_fits({"EXTNAME": "'ALL'"}, base=EMPTY_PRIMARY, data=b"")
+    layout = read(
+        primary
+        + make_fits({"EXTNAME": "'SCI     '"}, base=IMAGE)
+        + make_fits({"EXTNAME": "NaN"}, base=IMAGE)
+        + make_fits(base=IMAGE)
+    )
+
+    assert [unit.name for unit in layout.units] == ["ALL", "SCI", "", ""]
+    assert layout.image("SCI").index == 1
+    with pytest.raises(Unusable, match="no two-dimensional"):
+        layout.image("ALL")
+    with pytest.raises(Incomplete):
+        layout.image("DQ")

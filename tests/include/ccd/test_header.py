@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from include.ccd.detector import Detector
 from include.ccd.errors import BadHeader
+from include.ccd.fieldmap import Field
 from include.ccd.header import FrameHeader, parse_header
 from include.ccd.profile import Profile, Reading
+from include.ccd.time_sources import NameTime
 
 MakeHeader = Callable[..., bytes]
 Parse = Callable[..., FrameHeader]
@@ -72,6 +75,10 @@ def test_bias_and_dark_carry_no_filter(parse: Parse, kind: str) -> None:
         ({"JD": "2460374.6300"}, [], "time_disagrees"),
         ({"SITELONG": "'-64 32 56'"}, [], "site_disagrees"),
         ({"OBSERVER": "'Mar\xeda'"}, [], "non_ascii_header"),
+        ({"EXPOSURE": "30"}, [], "exptime_disagrees"),
+        ({"JD": "'today'"}, [], "time_unreadable"),
+        ({"FILTER": "'" + "V" * 65 + "'"}, [], "filter_unreadable"),
+        ({"FOCUS": "NaN"}, [], "unreadable_card"),
     ],
 )
 def test_what_is_unusual_but_usable_is_flagged(
@@ -166,6 +173,53 @@ def test_control_characters_do_not_reach_the_rows(parse: Parse) -> None:
 
     assert header.object == "M83??Bcc: x?y"
     assert "control_characters" in header.flags
+
+
+def test_the_night_of_the_header_is_compared_and_never_believed(
+    make_header: MakeHeader, plain_profile: Profile
+) -> None:
+    """It begins at noon of the site's mean solar time; a camera may begin it at midnight."""
+    fields = replace(plain_profile.fields, night=Field(keywords=("NIGHT",)))
+    profile = replace(plain_profile, fields=fields)
+
+    def flags(night: str) -> tuple[str, ...]:
+        raw = make_header({"NIGHT": f"'{night}'"})
+        return parse_header(raw, shape=(48, 64), profile=profile).flags
+
+    assert flags("2024-03-04") == flags("20240304") == flags("2024-03-04T12:00") == ()
+    assert flags("2024-03-05") == ("night_disagrees",)
+
+
+def test_a_time_in_the_name_must_not_contradict_the_header(
+    make_header: MakeHeader, plain_profile: Profile
+) -> None:
+    """A minute is odd, an hour is another frame; a name without a time says nothing."""
+    reading = Reading(name_time=NameTime(pattern=r"(\d{8}T\d{6})"))
+    profile = replace(plain_profile, reading=reading)
+
+    def flags(name: str | None) -> tuple[str, ...]:
+        return parse_header(make_header(), shape=(48, 64), profile=profile, name=name).flags
+
+    assert flags("m83-20240305T030405.fits") == flags("m83.fits") == flags(None) == ()
+    assert flags("m83-20240305T030610.fits") == ("time_disagrees",)
+    with pytest.raises(BadHeader, match="is both"):
+        flags("m83-20240305T050405.fits")
+
+
+def test_an_array_is_held_against_the_sizes_of_its_binning(
+    make_header: MakeHeader, plain_profile: Profile
+) -> None:
+    """A window, and a binning that the camera does not have, are other instruments."""
+    profile = replace(plain_profile, detector=Detector(sizes={"1x1": (64, 48)}))
+
+    assert parse_header(make_header(), shape=(48, 64), profile=profile).binning == "1x1"
+    for changes, shape, code in (
+        ({}, (24, 32), "wrong_shape"),
+        ({"XBINNING": "2"}, (48, 64), "wrong_binning"),
+    ):
+        with pytest.raises(BadHeader) as caught:
+            parse_header(make_header(changes), shape=shape, profile=profile)
+        assert caught.value.code == code
 
 
 def test_every_nickel_frame_has_its_true_values(

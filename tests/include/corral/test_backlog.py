@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
-from include.corral.backlog import partitions_to_do
+from include.corral.backlog import Backlog, partitions_to_do
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.ledger import open_run
+from include.corral.sweep import sweep
 from include.corral.trigger import Trigger
 from models import Frame, Unit
 from tests.include.corral.lab import Calibrate, Master, Measure, Weigh, add_frames, add_pebbles
@@ -97,3 +98,34 @@ def test_step_without_partitions_has_none_to_do(lab: Corral) -> None:
     """Its rows are done by any trigger of it."""
     add_pebbles(lab, range(3))
     assert to_do(lab, Weigh()) == []
+
+
+class LabBacklog(Backlog):
+    def steps(self):
+        return [Calibrate()]
+
+
+def test_open_partitions_are_named_a_few_at_a_time(lab: Corral) -> None:
+    """The latest first: each becomes a run, and a small machine is not endless."""
+    for day in range(20, 26):
+        add_frames(lab, "a", night=f"2026-11-{day}")
+    report = sweep(lab, LabBacklog())
+    assert report.partitions == [f"2026-11-{day}" for day in (25, 24, 23, 22)]
+    assert report.lines()[-1].endswith("2026-11-22 and 2 more to be done")
+    assert sweep(lab, LabBacklog()).partitions == ["2026-11-21", "2026-11-20"]
+    drain(lab, Calibrate())
+    assert sweep(lab, LabBacklog()).partitions == []
+
+
+def test_partition_that_stays_open_is_named_less_and_less_often(lab: Corral) -> None:
+    """By the next sweep, then after 20 minutes, 40, an hour; anew when it was done in between."""
+    add_frames(lab, "a")
+    named = []
+    for minutes in range(0, 200, 10):
+        moment = datetime.now(UTC) + timedelta(minutes=minutes)
+        named.append(sweep(lab, LabBacklog(clock=lambda moment=moment: moment)).partitions != [])
+    assert [10 * number for number, was in enumerate(named) if was] == [0, 10, 30, 70, 130, 190]
+    drain(lab, Calibrate())
+    assert sweep(lab, LabBacklog()).partitions == []
+    add_frames(lab, "b")
+    assert sweep(lab, LabBacklog()).partitions == ["2026-11-20"]

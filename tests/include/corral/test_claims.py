@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -142,3 +143,27 @@ def test_forked_child_has_connections_of_its_own(lab: Corral) -> None:
 def open_files() -> list[str]:
     """Paths of what this process has open."""
     return [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.exists()]
+
+
+def test_workers_keep_up_with_rows_that_keep_changing(lab: Corral, start) -> None:
+    """Three workers, and rows that change under them: in the end each result is of the last."""
+    ids = add_pebbles(lab, range(40))
+    workers = [start("Weigh", pause_s=0.005) for _ in range(3)]
+    for turn in range(15):
+        with lab.write() as session:
+            some = ids[turn::15]
+            session.execute(update(Pebble).where(Pebble.id.in_(some)).values(value=1000 + turn))
+        time.sleep(0.03)
+    for worker in workers:
+        assert worker.result()[1] == 0
+    drain(lab, Weigh(pause_s=0.005))
+    with lab.read() as session:
+        current = session.execute(
+            select(Pebble.value, Weight.grams)
+            .join(Weight, Weight.pebble_id == Pebble.id)
+            .where(Weight.current)
+        ).all()
+        failed = session.scalar(select(func.count()).where(UnitRun.outcome == "failed"))
+    assert len(current) == 40
+    assert all(value == grams for value, grams in current)
+    assert failed == 0

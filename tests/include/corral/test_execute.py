@@ -275,3 +275,25 @@ def test_unit_is_recorded_when_its_text_cannot_be_stored_as_it_is(lab: Corral) -
     assert report.failures[0].message == "ValueError: header says ? and ?"
     with lab.read() as session:
         assert session.scalars(select(Unit.status)).one() == "failed"
+
+
+def test_others_can_write_while_a_unit_is_computed(lab: Corral) -> None:
+    """No lock is held during the work, whatever the step has looked up before."""
+
+    class Working(Weigh):
+        def process(self, work: Pebble, run: Any) -> Any:
+            run.session.scalar(select(func.count()).select_from(Pebble))
+            other = Corral(lab.settings)
+            with other.engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                else:
+                    connection.exec_driver_sql("SET lock_timeout = '10ms'")
+                connection.commit()
+                connection.execute(text("UPDATE lab_pebble SET colour = 'red'"))
+                connection.commit()
+            other.close()
+            yield from super().process(work, run)
+
+    add_pebbles(lab, [1])
+    assert drain(lab, Working()).failed == 0

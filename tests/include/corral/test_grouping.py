@@ -225,7 +225,7 @@ def test_groups_are_found_by_index(lab: Corral) -> None:
         .where(condition)
         .compile(lab.engine, compile_kwargs={"literal_binds": True})
     )
-    with lab.read() as session:
+    with lab.write() as session:
         if lab.engine.dialect.name == "postgresql":
             session.execute(text("SET LOCAL enable_seqscan = off"))
             plan = session.scalars(text(f"EXPLAIN {query}")).all()

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from include.corral import alert as rules
 from include.corral.audit import audit
-from include.corral.chores import Backlog, DeepSweep, LightSweep, altered_files
+from include.corral.chores import DeepSweep, LightSweep, altered_files
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.errors import ConfigurationError, FailureClass
@@ -276,19 +276,3 @@ def test_orphans_are_removed_by_the_next_deep_sweep_but_one(local: Corral) -> No
     assert sweep(local, DeepSweep()).lines() == ["orphan_files: 1 not old enough"]
     assert sweep(local, DeepSweep(clock=later(12))).lines() == ["orphan_files: 1 removed"]
     assert not stray.exists()
-
-
-class LabBacklog(Backlog):
-    def steps(self):
-        return [Calibrate()]
-
-
-def test_open_partitions_are_named_a_few_at_a_time(lab: Corral) -> None:
-    """The latest first: each becomes a run, and a small machine is not endless."""
-    for day in range(20, 26):
-        add_frames(lab, "a", night=f"2026-11-{day}")
-    report = sweep(lab, LabBacklog())
-    assert report.partitions == [f"2026-11-{day}" for day in (25, 24, 23, 22)]
-    assert report.lines()[-1].endswith("2026-11-22 and 2 more to be done")
-    drain(lab, Calibrate())
-    assert sweep(lab, LabBacklog()).partitions == []
