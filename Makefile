@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo stop check test test-fast system lint format types imports docs coverage requirements clean
+.PHONY: help venv demo stop check test test-fast system lint format types imports docs coverage requirements audit clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ coverage: $(READY) ## lines and branches that the fast tests reach
 requirements: $(READY) ## resolve constraints.txt anew from the two requirements files
 	@$(PY) -m uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate \
 		--custom-compile-command "make requirements" requirements.txt requirements-dev.txt -o constraints.txt
+
+audit: $(READY) ## compare what is promised with what is there, where CORRAL_HOME says
+	@$(VENV)/bin/corral audit
 
 clean: stop ## remove what was made here: environment, demo, caches
 	rm -rf .venv .airflow .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage* *.egg-info

@@ -122,7 +122,7 @@ class Cards:
             keyword = card[:8].rstrip(" ")
             if card[8:10] == "= " and keyword not in _WITHOUT_VALUE:
                 last = self._remember(keyword, card[10:])
-            elif keyword == "END" and is_end(card):
+            elif is_end(card):
                 self._raw = self._raw[:start]
                 break
             elif keyword == "CONTINUE" and card[8:10] != "= " and last is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def check_values(found: Inspection) -> None:
             continue
         if expected is twin.NOTHING and isinstance(ours, str) and flags & STRANGE:
             continue  # astropy has no text at all where we keep what is printable
+        if isinstance(ours, str) and re.search(r"' */", ours):
+            continue  # astropy takes a slash behind a doubled quote for the comment's
         described = (wanted.name, ours, expected, sorted(flags))
         if _reads_into(found, ours, expected):
             continue

@@ -155,7 +155,11 @@ def small_night(installation: Corral) -> Callable[..., str]:
             flats={"V": 3, "R": 3},
             science={"V": science, "R": science},
         )
-        simulate_night(plan, installation.settings.inbox / night.isoformat())
+        # The whole night comes at once: while it was written, the stack would begin with a part.
+        inbox = installation.settings.inbox
+        camera = inbox.parent / "camera" / night.isoformat()
+        simulate_night(plan, camera)
+        camera.rename(inbox / night.isoformat())
         return night.isoformat()
 
     return simulate

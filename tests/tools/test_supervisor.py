@@ -52,5 +52,5 @@ def test_a_killed_supervisor_takes_airflow_along(tmp_path):
     """SIGKILL leaves no component behind, and the home can be used again."""
     state = start_detached(tmp_path, on_progress=print)
     os.kill(state.pid, signal.SIGKILL)
-    wait_until(lambda: "processes still there" if marked(tmp_path) else None, timeout_s=60)
+    wait_until(lambda: "processes still there" if marked(tmp_path) else None, timeout_s=180)
     assert not stop(tmp_path)

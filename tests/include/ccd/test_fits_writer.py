@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import string
 from typing import Any
 
@@ -63,7 +64,9 @@ def test_any_text_comes_back_from_astropy_and_from_us(text: str) -> None:
 
     assert len(cards) % 80 == 0
     assert Cards(header_bytes([cards])).get("KEY") == text.rstrip()
-    assert read_back(cards)["KEY"].rstrip() == text.rstrip()
+    # astropy takes a slash behind a doubled quote for the beginning of the comment
+    if re.search(r"' */", text) is None:
+        assert read_back(cards)["KEY"].rstrip() == text.rstrip()
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -8,6 +8,7 @@ import pytest
 
 from include.ccd.errors import ProfileError
 from include.ccd.profile import Calibration, Profile, load_profile
+from include.ccd.time_sources import NameTime
 
 SHIPPED = ("toritos", "eaba", "nickel", "microobs", "kpno", "toros")
 
@@ -118,6 +119,9 @@ def test_a_digest_of_a_section_that_is_not_there_is_refused(plain_profile: Profi
         ('IMAGETYP = "bias"', 'IMAGETYP = "("', "camera.toml rules"),
         ('description = "', 'name = "other"\ndescription = "', "named by its file"),
         ("[detector]", "[detector", "cannot be read"),
+        ("elevation_m = 4650", 'elevation_m = 1, timezone = "Mars"', "no such time zone: 'Mars'"),
+        ("[detector]", "[levels]\nbias = { low = 1, hi = 2 }\n[detector]", "levels.bias .*'hi'"),
+        ("[detector]", "[detector]\nsizes = { 1x1 = [1] }", "width, height"),
     ],
 )
 def test_a_profile_that_cannot_be_meant_is_refused(
@@ -145,6 +149,18 @@ def test_every_threshold_can_be_set(write_profile: Callable[[str], Path], plain_
     text = plain_text + "[calibration]\n" + "\n".join(lines)
 
     assert dataclasses.asdict(load_profile(write_profile(text)).calibration) == defaults
+
+
+def test_a_profile_may_know_levels_sizes_and_names(
+    write_profile: Callable[[str], Path], plain_text: str
+) -> None:
+    """What frames of each kind are like, how large they are, what their files are called."""
+    more = 'sizes = { 1x1 = [64, 48] }\n[levels]\nbias = { low = 800 }\n[reading]\nhdu = "SCI"\n'
+    profile = load_profile(write_profile(f"{plain_text}{more}name_time = {{ pattern = '(x)' }}\n"))
+
+    assert profile.detector.sizes == {"1x1": (64, 48)}
+    assert [profile.levels["bias"].hold(mean) for mean in (799.0, 801.0)] == [False, True]
+    assert (profile.reading.hdu, profile.reading.name_time) == ("SCI", NameTime("(x)"))
 
 
 def _toml(value: object) -> str:
