@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy.typing as npt
 
@@ -140,25 +140,30 @@ class ReaderProcess:
         request: Request,
         understand: Callable[[Message, bytearray], T],
     ) -> T:
+        message = request_message(what, request)
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):
                 channel = self._ready()
                 try:
-                    send(channel, request_message(what, request), descriptor=plain.descriptor)
+                    send(channel, message, descriptor=plain.descriptor)
                     answer, blob = receive_answer(channel, max_pixels=request.max_pixels)
-                    error = error_of(answer)
-                    return self._refuse(error) if error else understand(answer, blob)
+                    found = error_of(answer) or understand(answer, blob)
                 except (ProtocolError, TimeoutError, ConnectionError) as trouble:
                     # somebody else may have killed it: only the second death is the file's
                     self._explain_death(trouble, last=attempt == ATTEMPTS)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _refuse(self, error: Exception) -> NoReturn:
-        if isinstance(error, MemoryError):
-            self._end()
-            limit = self._limits.memory_bytes >> 20
-            raise Unusable("reader_died", f"reading it takes more than {limit} MiB of memory")
-        raise error
+                except BaseException:
+                    # an answer that nobody waits for any more would be taken for the next one
+                    self._end()
+                    raise
+                else:
+                    break
+            if isinstance(found, MemoryError):
+                self._end()
+                limit = self._limits.memory_bytes >> 20
+                found = Unusable("reader_died", f"reading it takes more than {limit} MiB of memory")
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _ready(self) -> socket.socket:
         """A channel to a reader that is alive."""
@@ -174,14 +179,18 @@ class ReaderProcess:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._pid, self._channel, self._served = self._spawn(theirs), ours, 0
+        self._channel, self._served = ours, 0
         ours.settimeout(self._grace_s)
         try:
+            with theirs:
+                self._pid = self._spawn(theirs)
             receive(ours, max_blob=0)
         except (ProtocolError, OSError) as error:
             self._end()
             raise OSError(errno.EAGAIN, "the reader process does not start") from error
+        except BaseException:
+            self._end()
+            raise
         ours.settimeout(self._limits.wall_s + self._grace_s)
 
     def _spawn(self, channel: socket.socket) -> int:

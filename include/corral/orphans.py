@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -101,8 +101,8 @@ def remove_orphans(
 def _look(corral: Corral, root: Path, at_most: int) -> tuple[dict[str, str], int]:
     stamps: dict[str, str] = {}
     strange = 0
-    with corral.read() as session:
-        for path, entry in unnamed(session, root):
+    with closing(unnamed(corral)) as files:
+        for path, entry in files:
             if not is_ours(path):
                 strange += 1
             elif (stamp := _stamp(Path(entry.path))) is not None:

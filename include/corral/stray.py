@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
 from include.corral.store import STAGING
@@ -31,17 +30,18 @@ def orphans(corral: Corral) -> list[str]:
     list of str
         Paths relative to the root, in byte order.
     """
-    with corral.read() as session:
-        return [path for path, _ in unnamed(session, corral.settings.products)]
+    return [path for path, _ in unnamed(corral)]
 
 
-def unnamed(session: Session, root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def unnamed(corral: Corral) -> Generator[tuple[str, os.DirEntry[str]]]:
     """Walk along files and rows, both in order; memory does not grow with their number."""
+    root = corral.settings.products
     in_order: Any = Product.path
-    if session.get_bind().dialect.name == "postgresql":
+    if corral.engine.dialect.name == "postgresql":
         in_order = Product.path.collate("C")  # bytes, as SQLite has it
     query = select(Product.path).order_by(in_order).execution_options(yield_per=1000)
-    with closing(session.scalars(query)) as rows:
+    # In a transaction: PostgreSQL sends rows by portions in no other way.
+    with corral.lookup() as session, closing(session.scalars(query)) as rows:
         names = iter(rows)
         named = next(names, None)
         for path, entry in files_below(root):

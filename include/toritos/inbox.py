@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,11 @@ def path_key(path: str) -> str:
     return text if len(text) <= KEY_LENGTH else short_key(text)
 
 
+def is_too_long(path: str) -> bool:
+    """Tell whether a path has no text of its own in the ledger."""
+    return len(path_text(path)) > KEY_LENGTH
+
+
 class FileState(NamedTuple):
     """What tells, without opening it, that a file is still the same."""
 
@@ -42,11 +47,6 @@ class FileState(NamedTuple):
     def of(cls, found: os.stat_result) -> FileState:
         """Take it from what ``lstat`` says."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
-
-    @property
-    def of_content(self) -> tuple[int, int, int]:
-        """Without the time of the inode's change: to move or to chmod leaves the content."""
-        return self.size_bytes, self.mtime_ns, self.inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +145,24 @@ def _list(folder: Path) -> tuple[list[str], list[str], frozenset[str]]:
                 folders.append(name)
             else:
                 others.append(name)
-    names.sort(key=os.fsencode)
-    return sorted(folders), names, frozenset(others)
+    return sorted(folders), sorted(names), frozenset(others)
 
 
-def states(inbox: Path, prefix: str, names: Sequence[str]) -> dict[str, FileState]:
-    """Give path and state of those files that are still there."""
-    base = f"{inbox}/{prefix}"
-    found = {}
-    for name in names:
-        try:
-            found[prefix + name] = FileState.of(os.lstat(base + name))
-        except OSError:  # gone since the folder was listed; what else is wrong shows when opened
-            continue
+def states(inbox: Path, prefix: str, names: Iterable[str]) -> dict[str, os.stat_result]:
+    """Give path and state of those files of a folder that are still there."""
+    found: dict[str, os.stat_result] = {}
+    try:
+        folder = os.open(inbox / prefix, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # gone since it was listed; what else is wrong shows at the next scan
+        return found
+    try:
+        for name in names:
+            try:
+                found[prefix + name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError:  # gone, too
+                continue
+    finally:
+        os.close(folder)
     return found
 
 
@@ -179,8 +184,14 @@ def with_stillness(
     """
     if still_s > 0 and seen:
         time.sleep(max(0.0, since + still_s - time.monotonic()))
-    again = states(inbox, "", [each.path for each in seen])
-    return [replace(each, is_still=again.get(each.path, each.state) == each.state) for each in seen]
+    return [replace(each, is_still=_is_still(inbox, each)) for each in seen]
+
+
+def _is_still(inbox: Path, seen: Seen) -> bool:
+    try:
+        return FileState.of(os.lstat(inbox / seen.path)) == seen.state
+    except OSError:  # gone: found out when it is opened
+        return True
 
 
 def unmarked(folder: Folder, marker: str | None) -> set[str]:

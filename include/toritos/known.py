@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import String, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
-from include.toritos.inbox import FileState, Seen, path_key
+from include.toritos.inbox import FileState, Seen, is_too_long, path_key
 from models.frame import Frame, Rejection, Sighting
 
 WAIT, QUARANTINE, GONE = "WAIT", "QUARANTINE", "GONE"
@@ -55,6 +56,7 @@ class Known:
     def __init__(self, corral: Corral, *, read_by: str, now: datetime, wait: timedelta) -> None:
         self._corral = corral
         self._read_by = read_by
+        self._now = now
         self._waited_enough = now - wait
         self._met: set[str] = set()
 
@@ -62,40 +64,41 @@ class Known:
         """Note that something is there, though it may not be a file."""
         self._met.add(path_key(path))
 
-    def choose(self, states: Mapping[str, FileState], unmarked: Container[str]) -> list[Seen]:
+    def choose(self, there: Mapping[str, os.stat_result], unmarked: Container[str]) -> list[Seen]:
         """Give the files that are not known as they are.
 
         Parameters
         ----------
-        states
+        there
             Path to state of the files met; best of one range of names.
         unmarked
             Those of which the camera has not yet said that they are complete.
         """
-        if not states:
+        if not there:
             return []
-        texts = {path_key(path): path for path in states}
-        first, last = min(texts), max(texts)
+        keys = {path_key(path): path for path in there}
         with self._corral.read() as session:
+            first, last = min(keys), max(keys)
             sightings = _sightings(session, first, last)
             rejections = _rejections(session, first, last)
-        self._met |= rejections.keys() & texts.keys()
-        self._met |= {text for text, path in texts.items() if text != path}
+        self._met |= rejections.keys() & keys.keys()
+        self._met |= {key for key, path in keys.items() if key != path and is_too_long(path)}
         chosen = []
-        for text, path in texts.items():
-            state, row = states[path], rejections.get(text)
-            if row is None and sightings.get(text) == state.of_content:
+        for key, path in keys.items():
+            found, refused = there[path], rejections.get(key)
+            # To move or to chmod a file leaves its content, and the time of that does not count.
+            content = (found.st_size, found.st_mtime_ns, found.st_ino)
+            if refused is None and sightings.get(key) == content:
                 continue
-            seen = Seen(path, state, path not in unmarked)
-            if row is None:
-                chosen.append(seen)
-            elif again := self._refused_again(row, seen):
-                chosen.append(again)
+            seen = Seen(path, FileState.of(found), path not in unmarked)
+            again = seen if refused is None else self._refused_again(refused, seen)
+            chosen += [again] if again else []
         return chosen
 
     def gone(self) -> list[Gone]:
         """Give the refused files that were not met; to be asked for when the scan is over."""
         query = select(Rejection.id, Rejection.path).where(Rejection.resolved_at.is_(None))
+        query = query.where(Rejection.rejected_at < self._now)  # not those of this very scan
         with self._corral.read() as session:
             rows = session.execute(query.order_by(Rejection.id)).all()
         return [Gone(row.id, row.path) for row in rows if path_key(row.path) not in self._met]
@@ -127,8 +130,9 @@ def _sightings(session: Session, first: str, last: str) -> dict[str, tuple[int, 
     # As text: to undo the escapes of RelPath would cost more than the comparison.
     path = type_coerce(Sighting.path, String)
     query = select(path, Sighting.size_bytes, Sighting.mtime_ns, Sighting.inode)
-    rows = session.execute(query.where(Sighting.current, path.between(first, last)))
-    return {text: (size_bytes, mtime_ns, inode) for text, size_bytes, mtime_ns, inode in rows}
+    current = query.where(Sighting.current, path.between(first, last))
+    rows = session.connection().execute(current).all()
+    return {key: (size_bytes, mtime_ns, inode) for key, size_bytes, mtime_ns, inode in rows}
 
 
 def _rejections(session: Session, first: str, last: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.corral.grouping import KEY_LENGTH
-from include.toritos.inbox import Seen, Unlisted, path_key
+from include.toritos.inbox import Seen, Unlisted, is_too_long, path_key
 from include.toritos.known import GONE, QUARANTINE, WAIT, Gone
 from models.columns import path_text
 from models.frame import Frame
@@ -136,8 +136,8 @@ class Look:
         return Refused(folder.path, WAIT, "folder_not_readable", evidence, folder.stamp)
 
     def _refused_unopened(self, seen: Seen) -> Refused | None:
-        text, key = path_text(seen.path), path_key(seen.path)
-        if key != text:
+        if is_too_long(seen.path):
+            text, key = path_text(seen.path), path_key(seen.path)
             evidence = f"{len(text)} characters, at most {KEY_LENGTH}: {text!r}"
             return _refused(seen, QUARANTINE, "path_too_long", evidence, path=key)
         if not seen.is_still:

@@ -53,6 +53,7 @@ DEEDS: Final[dict[str, Callable[[], None]]] = {
     "leave": lambda: os._exit(3),
     "spin": _spin,
     "hang": lambda: time.sleep(1000),
+    "nap": lambda: time.sleep(0.4),
     "stop": _signal(signal.SIGSTOP),
     "eat": _eat,
     "raise": _raise,

@@ -136,6 +136,30 @@ def test_a_reader_that_somebody_else_killed_is_replaced(reader: ReaderProcess, a
     killer.join()
 
 
+def test_an_answer_that_came_too_late_is_not_taken_for_the_next(
+    reader: ReaderProcess, ask: Ask, tmp_path: Path, make_fits: Callable[..., bytes]
+) -> None:
+    """A task that is interrupted while it waits, by a timeout say, does not mix up two files."""
+
+    def interrupt(number: int, stack: object) -> None:
+        raise InterruptedError("enough")
+
+    other = tmp_path / "other.fits.gz"
+    other.write_bytes(gzip.compress(make_fits({"OBJECT": "'other'"})))
+    expected = ask().sha256
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with open_regular(other) as plain, pytest.raises(InterruptedError, match="enough"):
+            reader.examine(plain, Request(hdu="nap"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    time.sleep(0.5)
+
+    assert ask().sha256 == expected
+
+
 def test_the_reader_cannot_write(reader: ReaderProcess, ask: Ask) -> None:
     """Not a byte, anywhere; a full disk elsewhere is no verdict on the file either."""
     with pytest.raises(OSError, match="File too large"):

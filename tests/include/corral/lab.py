@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import time
@@ -78,6 +79,7 @@ class Weigh(Step):
             time.sleep(self.parameters["pause_s"])
         poison = self.parameters["poison"].get(str(work.value))
         if poison == "kill":
+            assert multiprocessing.parent_process(), "this is the process of the tests"
             os.kill(os.getpid(), signal.SIGKILL)
         if poison in ERRORS:
             raise ERRORS[poison]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import time
 from collections import Counter
 from dataclasses import replace
@@ -17,6 +17,8 @@ from include.corral.ledger import OpenRun, open_run
 from include.corral.trigger import Trigger
 from models import StepRun, Unit, UnitRun, UnitStatus
 from tests.include.corral.lab import Pebble, Weigh, Weight, add_pebbles
+
+FORK = multiprocessing.get_context("fork")
 
 
 def opened(corral: Corral, units: int, **columns) -> OpenRun:
@@ -130,14 +132,19 @@ def test_forked_child_has_connections_of_its_own(lab: Corral) -> None:
     ids = add_pebbles(lab, range(20))
     with lab.read() as session:
         session.scalar(select(func.count()).select_from(Pebble))
-    child = os.fork()
-    if child == 0:
-        inherited = [path for path in open_files() if "corral.db" in path]
-        os._exit(0 if drain(lab, Weigh()).done == 20 and not inherited else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    child = FORK.Process(target=work_as_child, args=(lab,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
     with lab.read() as session:
         assert sorted(session.scalars(select(Weight.pebble_id))) == ids
     assert drain(lab, Weigh()).done == 0
+
+
+def work_as_child(lab: Corral) -> None:
+    """Do all there is, with nothing open from the parent."""
+    assert [path for path in open_files() if "corral.db" in path] == []
+    assert drain(lab, Weigh()).done == 20
 
 
 def open_files() -> list[str]:

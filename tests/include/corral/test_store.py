@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,20 +112,19 @@ def test_full_or_failing_disk_is_storage_trouble_and_leaves_nothing(store, error
 
 def test_file_size_limit_leaves_nothing(store) -> None:
     """The limit of the operating system, met in a process of its own."""
-    child = os.fork()
-    if child == 0:
-        import resource
-        import signal
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-        try:
-            stage(store, b"x" * 100_000)
-        except StorageTrouble:
-            os._exit(0)
-        os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
+    child = multiprocessing.get_context("fork").Process(target=stage_too_much, args=(store,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
     assert staged(store) == []
+
+
+def stage_too_much(store: ProductStore) -> None:
+    """Write more than this process may."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    with pytest.raises(StorageTrouble):
+        stage(store, b"x" * 100_000)
 
 
 @pytest.mark.parametrize("error", [ValueError("bad pixel"), KeyboardInterrupt()])

@@ -12,7 +12,7 @@ def test_refused_file_is_looked_at_again_when_it_changes(both, make_frame) -> No
     """Half a frame waits; whole, it comes in; the refusal stays on record as resolved."""
     whole = make_frame()
     both.put("2026-11-20/a.fits", whole[:6000])
-    both.load()
+    assert both.load().done == 1
     assert both.refused() == {"2026-11-20/a.fits": ("WAIT", "truncated_data")}
     assert both.load().done == 0
     both.put("2026-11-20/a.fits", whole)
