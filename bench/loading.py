@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.databases import postgres
+from tools import postgres
 
 PER_FOLDER = 1000
 NIGHT = date(2024, 11, 20)
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.write(f"{os.cpu_count()} CPUs, load {load:.1f} before; SQLite and server durable\n")
     title = f"{'seconds':>10}{'CPU s':>9}{'files/s':>11}{'peak MB':>9}"
     sys.stdout.write(f"\n{'task':<18}{'contender':<26}{'files':>8}{title}\n")
-    with tempfile.TemporaryDirectory() as made, postgres() as server:
+    with tempfile.TemporaryDirectory() as made, a_server(Path(made)) as server:
         for part, frames in (("small", options.frames // 10), ("large", options.frames)):
             with server_database(server, part) as database:
                 compare_loading(Path(made, part), database, frames=frames, size=options.size)
@@ -241,6 +241,18 @@ def main(arguments: list[str] | None = None) -> int:
             with server_database(server, "known") as database:
                 measure_scan(Path(made, "known"), database, files=options.known)
     return 0
+
+
+@contextmanager
+def a_server(home: Path) -> Iterator[str | None]:
+    """Give a durable PostgreSQL server, or None where it is not installed."""
+    if postgres.server_binaries() is None:
+        yield None
+        return
+    home.chmod(0o755)
+    (home / "server").mkdir()
+    with postgres.server(home / "server", durable=True) as url:
+        yield url
 
 
 @contextmanager

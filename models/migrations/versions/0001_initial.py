@@ -171,6 +171,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_delivery_alert_id"), "delivery", ["alert_id"], unique=False)
 
     op.create_table(
+        "observation",
+        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=1024), nullable=False),
+        sa.Column("stamp", sa.String(length=200), nullable=False),
+        sa.Column("step_run_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["step_run_id"], ["step_run.id"], name=op.f("fk_observation_step_run_id_step_run")
+        ),
+        sa.PrimaryKeyConstraint("topic", "key", name=op.f("pk_observation")),
+    )
+    op.create_table(
         "unit",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("step", sa.String(length=100), nullable=False),
@@ -531,6 +542,7 @@ def downgrade() -> None:
     op.drop_table("night")
 
     op.drop_table("unit")
+    op.drop_table("observation")
 
     op.drop_table("delivery")
     op.drop_table("campaign")
