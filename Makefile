@@ -15,8 +15,8 @@ venv: $(READY) ## the virtual environment, with pinned requirements (made when i
 $(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml tools/make_venv.sh
 	@sh tools/make_venv.sh $(VENV) && touch $@
 
-demo: $(READY) ## a simulated TORITOS night through a real Airflow, whose pages stay up
-	@$(PY) -m tools.demo
+demo: $(READY) ## a simulated night through a real Airflow, left up; or DATA=folder PROFILE=name
+	@$(PY) -m tools.demo $(if $(DATA),--data '$(DATA)') $(if $(PROFILE),--profile '$(PROFILE)')
 
 stop: ## end the Airflow that `make demo` left up
 	@[ ! -e $(READY) ] || $(PY) -m tools.supervisor stop

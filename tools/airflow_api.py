@@ -46,6 +46,11 @@ class Run:
     run_type: str
     partition_key: str | None
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it will run any more."""
+        return self.state in ENDED
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

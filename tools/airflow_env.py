@@ -16,6 +16,7 @@ LOOPBACK = "127.0.0.1"
 USERNAME = "admin"
 MARKER = "_CORRAL_STACK"  # CORRAL_… would be read as an option of the pipeline
 
+_OPTIONS = "corral.json"
 # Settings of a shell that would reach into the home from outside.
 _FOREIGN = ("AIRFLOW", "_AIRFLOW", "CORRAL_")
 
@@ -46,7 +47,7 @@ def make_env(
     home.mkdir(parents=True, exist_ok=True)
     port = free_port(port)
     env = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
-    env |= _paths(home) | _network(port) | _pace() | _secrets(home)
+    env |= _paths(home) | corral_options(home) | _network(port) | _pace() | _secrets(home)
     if smtp_port is not None:
         env["AIRFLOW_CONN_SMTP_DEFAULT"] = _smtp_connection(smtp_port)
     return env | dict(extra or {})
@@ -74,6 +75,18 @@ def password(home: Path) -> str:
     return str(json.loads(path.read_text())[USERNAME])
 
 
+def corral_options(home: Path) -> dict[str, str]:
+    """Return what this home says of its pipeline: where it lives, its inbox, its profile."""
+    path = home / _OPTIONS
+    return json.loads(path.read_text()) if path.exists() else {"CORRAL_HOME": str(home / "corral")}
+
+
+def set_corral_options(home: Path, options: Mapping[str, str]) -> None:
+    """Have every later Airflow of this home run its pipeline with these variables."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _OPTIONS).write_text(json.dumps(options, indent=1))
+
+
 def _paths(home: Path) -> dict[str, str]:
     bin_dir = str(Path(sys.executable).parent)
     # config/ carries airflow_local_settings.py, which Airflow looks for on the module path.
@@ -84,7 +97,6 @@ def _paths(home: Path) -> dict[str, str]:
         "SPT_NOENV": "1",
         "PATH": os.pathsep.join((bin_dir, os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": os.pathsep.join(str(path) for path in on_path),
-        "CORRAL_HOME": str(home / "corral"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

@@ -16,7 +16,14 @@ find_python() {
     exit 1
 }
 
+need_mb=1500
 if ! "$venv/bin/python" -c '' 2>/dev/null; then
+    free_mb=$(df -Pm "$(dirname "$venv")" | awk 'NR == 2 { print $4 }')
+    if [ "$free_mb" -lt "$need_mb" ]; then
+        echo "Only $free_mb MB are free where $venv goes, $need_mb MB are needed. Free some, or" \
+            "name another place: make VENV=/other/disk/venv …" >&2
+        exit 1
+    fi
     python=$(find_python)
     echo "making $venv with $python ($("$python" --version))"
     "$python" -m venv --clear "$venv"
@@ -29,7 +36,12 @@ if "$py" -m pip install --quiet --constraint constraints.txt uv \
     "$py" -m uv pip install --python "$py" --quiet --no-deps -e .
 else
     echo "uv cannot be used here; going on with pip, which is slower"
-    "$py" -m pip install -r requirements-dev.txt -c constraints.txt
+    if ! "$py" -m pip install -r requirements-dev.txt -c constraints.txt; then
+        echo "The packages could not be installed; the reason stands above. They come from the" \
+            "package index that pip is set up for: is there a network, and space on the disk?" \
+            "Then run this again: it goes on where it was." >&2
+        exit 1
+    fi
     "$py" -m pip install --quiet --no-deps -e .
 fi
 "$py" -m pip check

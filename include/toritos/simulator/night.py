@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def simulate_frame(truth: Truth, exposure: Exposure, folder: Path) -> Path:
     """Write one frame; a plan need not hold it (``plan.exposure(...)`` makes late arrivals).
 
     If the process dies inside, no file of that name exists, or the one of before does; what is
-    left of the attempt is a hidden ``.part`` file that the next call overwrites.
+    left of the attempt is a hidden ``.part`` file that the next call overwrites. A file that is
+    there with the same content is not touched.
 
     Parameters
     ----------
@@ -35,7 +37,11 @@ def simulate_frame(truth: Truth, exposure: Exposure, folder: Path) -> Path:
     partial = folder / f".{exposure.name}.part"
     with partial.open("wb") as file:
         write_fits(file, pixels, plan=truth.plan, exposure=exposure, conditions=conditions)
-    return partial.replace(folder / exposure.name)
+    path = folder / exposure.name
+    if path.exists() and filecmp.cmp(partial, path, shallow=False):
+        partial.unlink()
+        return path
+    return partial.replace(path)
 
 
 def write_frames(truth: Truth, folder: Path) -> Iterator[Path]:
