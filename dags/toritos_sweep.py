@@ -4,7 +4,6 @@
 
 * triggers whose process died are closed, what they held is open again, and somebody is told;
 * files of the inbox that stay half, disks that fill up, a camera that is silent at night: told of;
-* alerts that wait in the outbox are mailed;
 * nights with work that nobody does are announced as the loader announces them, so that no event
   need ever arrive.
 
@@ -32,7 +31,7 @@ site = profile_of(profile_name(settings), settings).site
 
 with DAG(
     "toritos_sweep",
-    description="Close the dead, watch disks, inbox and camera, mail alerts, announce open nights",
+    description="Close the dead, watch disks, inbox and camera, announce open nights",
     doc_md=__doc__,
     schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
     max_active_runs=1,
@@ -43,8 +42,7 @@ with DAG(
     SweepOperator(
         task_id="sweep",
         sweep="include.toritos.sweeps.ToritosSweep",
-        mail=True,
-        doc_md="Looks at everything that can be looked at in seconds; mails what waits.",
+        doc_md="Looks at everything that can be looked at in seconds.",
     )
     AnnounceOperator(
         task_id="announce",
@@ -66,5 +64,5 @@ with DAG(
     SweepOperator(
         task_id="audit",
         sweep="include.toritos.sweeps.ToritosAudit",
-        doc_md="Reads rows and store; a broken promise is told of by the next sweep's mail.",
+        doc_md="Reads rows and store; a broken promise is told of.",
     )

@@ -2,12 +2,20 @@
 
 Read ``site`` (who observes), ``frame`` (what came in), ``correction`` (what its headers say
 wrongly), ``product`` (what was made), ``work`` (what was done, by whom, how it ended), ``alert``
-(who is told), ``observation`` (what sweeps saw).
+(who is told) and ``delivery`` (whether they were), ``observation`` (what sweeps saw).
 """
 
-from models.alert import Alert, AlertStatus, Delivery
+from models.alert import Alert
 from models.base import Base
 from models.correction import Correction, CorrectionList
+from models.delivery import (
+    AttemptOutcome,
+    ChannelState,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryStatus,
+    Silence,
+)
 from models.frame import Frame, Rejection, Sighting
 from models.observation import Observation
 from models.product import Derived, Product, ProductInput, QualityCheck
@@ -28,12 +36,15 @@ from models.work import (
 __all__ = [
     "CCD",
     "Alert",
-    "AlertStatus",
+    "AttemptOutcome",
     "Base",
     "Campaign",
+    "ChannelState",
     "Correction",
     "CorrectionList",
     "Delivery",
+    "DeliveryAttempt",
+    "DeliveryStatus",
     "Derived",
     "Due",
     "Frame",
@@ -48,6 +59,7 @@ __all__ = [
     "QualityCheck",
     "Rejection",
     "Sighting",
+    "Silence",
     "StepRun",
     "Subscription",
     "Unit",

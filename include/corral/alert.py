@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from include.corral.outbox import one_line
 from include.corral.step import Step
@@ -23,35 +25,52 @@ class Alert(Step):
 
     Attributes
     ----------
+    message
+        What is said: the first line is the subject. ``{row.…}`` stands for what the row holds; that
+        is text, whatever it looks like.
     channels
-        Who is told: names of channels that the outbox knows.
+        Who is told: names of channels of the installation.
     severity
         ``info``, ``warning`` or ``critical``.
+    rearm
+        When more is said of the same row: ``once`` never; ``change`` when the message is another;
+        a time, when the row calls for it again after so long.
     """
 
+    message: ClassVar[str] = ""
     channels: ClassVar[Sequence[str]] = ("email",)
     severity: ClassVar[str] = "warning"
+    rearm: ClassVar[Literal["once", "change"] | timedelta] = "once"
 
     def subject(self, row: Any) -> str:
         """One line for `row`."""
-        return f"{self.name}: {row!r}"
+        first, _, _ = self.message.strip().partition("\n")
+        return first.format(row=row) if first else f"{self.name}: {row!r}"
 
     def body(self, row: Any) -> str:
         """What happened, and what to do."""
-        return self.__doc__ or self.subject(row)
+        _, _, rest = self.message.strip().partition("\n")
+        return rest.strip().format(row=row) or self.__doc__ or self.subject(row)
 
     def dedup_key(self, row: Any) -> str:
-        """Rows with equal keys are told of once."""
+        """Rows with equal keys are about the same."""
         return f"{self.name}:{row.id}"
 
     def process(self, work: Any, run: Run) -> Iterator[rows.Alert]:
         """Put the message for one row into the outbox; one that is there is left as it is."""
+        subject, body, topic = self.subject(work), self.body(work), self.dedup_key(work)
         yield rows.Alert(
-            dedup_key=self.dedup_key(work),
+            dedup_key=f"{topic} {_digest(subject, body)}" if self.rearm == "change" else topic,
+            topic=topic,
+            cool_down_s=self.rearm.total_seconds() if isinstance(self.rearm, timedelta) else None,
             rule=self.name,
             severity=self.severity,
             partition=getattr(work, "partition_key", ""),
-            subject=self.subject(work),
-            body=self.body(work),
+            subject=subject,
+            body=body,
             channels=list(self.channels),
         )
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 
+from include.corral.alerts_cli import add_alerts
 from include.corral.audit import audit, orphans
 from include.corral.corral import Corral
 from include.corral.drain import drain
@@ -64,6 +65,9 @@ def _parser(pipeline: Pipeline) -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="units by step and state, and what failed")
     status.add_argument("--night", type=_night, help="YYYY-MM-DD; by default all nights")
     status.set_defaults(command=_status)
+    count = commands.add_parser("account", help="what came in, and what became of it, by night")
+    count.add_argument("--night", type=_night, help="YYYY-MM-DD; by default all nights")
+    count.set_defaults(command=_account)
     explain = commands.add_parser("explain", help="what a product is made from, and why")
     explain.add_argument("product", help="id, file name, path or sha256")
     explain.set_defaults(command=_explain)
@@ -76,6 +80,7 @@ def _parser(pipeline: Pipeline) -> argparse.ArgumentParser:
         "--deep", action="store_true", help="also audit, and remove files that no row names"
     )
     broom.set_defaults(command=_sweep)
+    add_alerts(commands)
     steps = commands.add_parser("steps", help="list loader, steps and alerts")
     steps.set_defaults(command=_steps)
     return parser
@@ -100,9 +105,6 @@ def _database(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral
 
 
 def _load(_arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, say: Say) -> int:
-    inbox = corral.settings.inbox
-    if not inbox.is_dir():
-        raise ConfigurationError(f"inbox {inbox} is not a folder; nothing was loaded")
     report = drain(corral, pipeline.loader(), on_progress=say)
     report.raise_for_policy(FailurePolicy.FAIL)
     return 0
@@ -130,6 +132,15 @@ def _status(arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, s
     names = [processor.name for processor in pipeline.processors()]
     with corral.read() as session:
         for line in status_lines(session, names, arguments.night):
+            say(line)
+    return 0
+
+
+def _account(arguments: argparse.Namespace, pipeline: Pipeline, corral: Corral, say: Say) -> int:
+    if pipeline.account is None:
+        raise ConfigurationError(f"{pipeline.name} keeps no account of what comes in")
+    with corral.read() as session:
+        for line in pipeline.account(session, arguments.night):
             say(line)
     return 0
 

@@ -157,9 +157,10 @@ def classify(error: BaseException) -> FailureClass:
     if isinstance(error, OSError):
         mendable = error.errno in _CONFIGURATION
         return FailureClass.CONFIGURATION if mendable else FailureClass.RETRY
-    if isinstance(error, MemoryError) or is_database_trouble(error):
+    # No unit is to blame for its database; SQLite calls it damaged when the disk fails once.
+    if is_database_trouble(error) or is_database_damaged(error):
         return FailureClass.RETRY
-    return FailureClass.BUG
+    return FailureClass.RETRY if isinstance(error, MemoryError) else FailureClass.BUG
 
 
 # SQLSTATE classes: connection, transaction rollback, resources, operator intervention, I/O;
@@ -179,6 +180,9 @@ _TRANSIENT_SQLITE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+# Data or index corrupted.
+_DAMAGED_SQLSTATES = frozenset({"XX001", "XX002"})
+_DAMAGED_SQLITE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def is_database_trouble(error: BaseException) -> bool:
@@ -198,6 +202,13 @@ def is_database_trouble(error: BaseException) -> bool:
     return isinstance(error, OperationalError)
 
 
+def is_database_damaged(error: BaseException) -> bool:
+    """Tell whether the database's files hold what no database has written."""
+    orig = getattr(error, "orig", None)
+    code = getattr(orig, "sqlite_errorcode", None) or 0
+    return getattr(orig, "sqlstate", None) in _DAMAGED_SQLSTATES or code & 0xFF in _DAMAGED_SQLITE
+
+
 def is_refused_write(error: BaseException) -> bool:
     """Tell whether somebody tried to write through a session that is for reading."""
     orig = getattr(error, "orig", None)
@@ -214,13 +225,18 @@ def database_errors(doing: str) -> Iterator[None]:
     Retryable
         If it is out of reach, full or busy.
     ConfigurationError
-        If it cannot be used as it is set up.
+        If it cannot be used as it is set up, or is damaged.
     """
     try:
         yield
     except DatabaseError as error:
         raise ConfigurationError(str(error)) from error
     except SQLAlchemyError as error:
+        if is_database_damaged(error):
+            raise ConfigurationError(
+                f"{doing}: the database is damaged ({first_line(error)}). Nothing was done; bring "
+                "it back from a backup. What was done since that was made is done again."
+            ) from error
         if not is_database_trouble(error):
             raise
         raise Retryable(

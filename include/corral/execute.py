@@ -8,7 +8,12 @@ from typing import Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
-from include.corral.errors import FailureClass, StepContractError, is_refused_write
+from include.corral.errors import (
+    FailureClass,
+    StepContractError,
+    is_database_trouble,
+    is_refused_write,
+)
 from include.corral.ledger import Stopwatch
 from include.corral.processor import Processor
 from include.corral.result import Result
@@ -35,7 +40,7 @@ def execute(processor: Processor, task: Task) -> Result:
         result.message = "; ".join(run.remarks) or None
     except Exception as error:  # noqa: BLE001 - the one place where a unit's errors end
         _fail(result, processor, error)
-        _clean(run.session)
+        _clean(run.session, error)
     finally:
         run.drop_staged()
     if run.session.in_transaction() and not run.session.dirty:
@@ -58,9 +63,10 @@ def _fail(result: Result, processor: Processor, error: Exception) -> None:
     result.fail(error, failure_class)
 
 
-def _clean(session: Session) -> None:
+def _clean(session: Session, error: Exception) -> None:
     """Let go of what the step has changed; rows of the other units stay as they were read."""
-    if not session.is_active:  # it tried to write, and can do nothing more until this
+    # It tried to write, or its connection broke: it can do nothing more until this.
+    if not session.is_active or is_database_trouble(error):
         session.rollback()
     for row in list(session.new):
         session.expunge(row)

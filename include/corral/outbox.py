@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from models.alert import Alert, AlertStatus, Delivery
+from models.alert import Alert
+from models.delivery import Delivery, DeliveryStatus
 from models.session import database_now
+
+SEVERITIES = ("critical", "warning", "info")
 
 
 def enqueue(
@@ -24,6 +29,8 @@ def enqueue(
     partition: str = "",
     channels: Sequence[str] = ("email",),
     context: Mapping[str, Any] | None = None,
+    topic: str | None = None,
+    cool_down_s: float | None = None,
 ) -> int | None:
     """Put a message into the outbox, in the caller's transaction.
 
@@ -36,15 +43,36 @@ def enqueue(
     rule, subject, body, severity, partition, channels, context
         Columns of the Alert row. The text may come from headers: it is made harmless here, so that
         no content can keep the database or the mail server from taking its own alarm.
+    topic
+        What it is about; by default nothing else is about the same.
+    cool_down_s
+        Seconds after a message of the topic in which no other one is taken; the key then only
+        names the topic.
+
+    Raises
+    ------
+    ValueError
+        If the severity is not known: nobody could tell in which order it goes out.
 
     Returns
     -------
     int or None
-        Its id; None when a message with that key was there already.
+        Its id; None when a message with that key, or a recent one of the topic, was there already.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Alert).values(
-        dedup_key=_short(dedup_key, 200),
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity {severity!r} is none of {', '.join(SEVERITIES)}")
+    now = database_now(session.connection())
+    topic = _short(topic or dedup_key, 200)
+    key = _short(dedup_key, 200)
+    if cool_down_s is not None:
+        if _was_told_since(session, topic, now - timedelta(seconds=cool_down_s)):
+            return None
+        # Two that look at once make the same key, and one of them is refused.
+        key = _short(f"{topic} {int(now.timestamp() / max(cool_down_s, 1.0))}", 200)
+    made = _insert(
+        session,
+        dedup_key=key,
+        topic=topic,
         rule=_short(rule, 100),
         severity=severity,
         partition=partition,
@@ -52,11 +80,29 @@ def enqueue(
         body=printable(body),
         context=dict(context or {}),
         channels=list(channels),
-        status=AlertStatus.PENDING,
-        created_at=database_now(session.connection()),
+        cool_down_s=cool_down_s,
+        created_at=now,
     )
-    made: int | None = session.scalar(statement.on_conflict_do_nothing().returning(Alert.id))
+    if made is not None:
+        _address(session, made, channels, SEVERITIES.index(severity))
     return made
+
+
+def _insert(session: Session, **values: Any) -> int | None:
+    """Add the row, unless its key is there; give its id."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(Alert).values(**values).on_conflict_do_nothing()
+    made: int | None = session.scalar(statement.returning(Alert.id))
+    return made
+
+
+def _address(session: Session, alert_id: int, channels: Sequence[str], urgency: int) -> None:
+    rows = [
+        {"alert_id": alert_id, "channel": name, "urgency": urgency, "refusals": 0}
+        for name in dict.fromkeys(channels)
+    ]
+    if rows:
+        session.execute(insert(Delivery).values(status=DeliveryStatus.PENDING), rows)
 
 
 def enqueue_row(session: Session, alert: Alert) -> int | None:
@@ -71,32 +117,14 @@ def enqueue_row(session: Session, alert: Alert) -> int | None:
         partition=alert.partition or "",
         channels=alert.channels or ("email",),
         context=alert.context,
+        topic=alert.topic,
+        cool_down_s=alert.cool_down_s,
     )
 
 
-def record_delivery(
-    session: Session,
-    alert: Alert,
-    channel: str,
-    *,
-    error: str | None = None,
-    seconds: float | None = None,
-) -> None:
-    """Write down one attempt; the alert is sent when every channel has taken it."""
-    delivery = Delivery(
-        alert_id=alert.id,
-        channel=channel,
-        attempted_at=database_now(session.connection()),
-        delivered=error is None,
-        message=error,
-        seconds=seconds,
-    )
-    session.add(delivery)
-    session.flush()
-    delivered = {made.channel for made in alert.deliveries if made.delivered}
-    delivered |= {channel} if error is None else set()
-    if delivered >= set(alert.channels):
-        alert.status = AlertStatus.SENT
+def _was_told_since(session: Session, topic: str, moment: datetime) -> bool:
+    recent = select(Alert.id).where(Alert.topic == topic, Alert.created_at > moment).limit(1)
+    return session.scalar(recent) is not None
 
 
 def one_line(text: str, limit: int = 120) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from include.corral.alert import Alert
 from include.corral.chores import DeepSweep, LightSweep
@@ -33,6 +35,8 @@ class Pipeline:
         That the audit looks at, beside those that every ledger makes.
     sweeps, deep_sweeps
         What looks after the installation, every few minutes and once a day.
+    account
+        Gives the lines of a table: what came in, in a partition or in all, and what became of it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Pipeline:
     promises: Sequence[Promise] = ()
     sweeps: Sequence[type[Sweep]] = (LightSweep,)
     deep_sweeps: Sequence[type[Sweep]] = (DeepSweep,)
+    account: Callable[[Session, str | None], Iterable[str]] | None = None
 
     def processors(self) -> list[type[Processor]]:
         """Give all of them, the loader first."""

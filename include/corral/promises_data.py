@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import and_, distinct, exists, func, or_, select
+from sqlalchemy import distinct, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from include.corral.violation import Promise, Violation
-from models.alert import Alert, AlertStatus, Delivery
+from models.alert import Alert
+from models.delivery import AttemptOutcome, Delivery, DeliveryAttempt, DeliveryStatus
 from models.frame import Frame, Rejection, Sighting
 from models.product import Product, ProductInput
 
@@ -70,18 +71,22 @@ def rejections_have_reasons(session: Session) -> Iterator[Violation]:
 
 
 def sent_alerts_were_taken(session: Session) -> Iterator[Violation]:
-    """I14: an alert that counts as sent was taken by every channel, one given up was refused."""
-    delivered = and_(Delivery.alert_id == Alert.id, Delivery.delivered)
-    taken = select(func.count(distinct(Delivery.channel))).where(delivered).scalar_subquery()
-    sent = select(Alert.id, Alert.channels, taken).where(Alert.status == AlertStatus.SENT)
-    for alert_id, channels, number in session.execute(sent):
+    """I14: every channel of an alert has its delivery, and what counts as sent was taken."""
+    there = select(func.count(Delivery.id)).where(Delivery.alert_id == Alert.id).scalar_subquery()
+    for alert_id, channels, number in session.execute(select(Alert.id, Alert.channels, there)):
         if number < len(set(channels)):
-            message = f"counts as sent; {number} of {len(set(channels))} channels took it"
+            message = f"{number} of {len(set(channels))} channels are to be tried"
             yield Violation("I14", f"alert {alert_id}", message)
-    refused = exists().where(Delivery.alert_id == Alert.id, ~Delivery.delivered)
-    given_up = select(Alert.id).where(Alert.status == AlertStatus.GIVEN_UP, ~refused)
-    for alert_id in session.scalars(given_up):
-        yield Violation("I14", f"alert {alert_id}", "given up, but nobody has refused it")
+    ended = {
+        DeliveryStatus.SENT: AttemptOutcome.DELIVERED,
+        DeliveryStatus.GIVEN_UP: AttemptOutcome.REFUSED,
+    }
+    query = select(Delivery.id, Delivery.status, DeliveryAttempt.outcome)
+    query = query.outerjoin(Delivery.attempt).where(Delivery.status.in_(ended))
+    for delivery_id, status, outcome in session.execute(query):
+        if outcome != ended[DeliveryStatus(status)]:
+            message = f"counts as {status}; its last attempt is {outcome or 'not there'}"
+            yield Violation("I14", f"delivery {delivery_id}", message)
 
 
 def provenance_closes(session: Session) -> Iterator[Violation]:

@@ -84,6 +84,11 @@ def account(session: Session, night: str | None = None) -> list[Account]:
     return accounts if night is not None else [*accounts, _sum(session, accounts)]
 
 
+def account_table(session: Session, night: str | None) -> Iterator[str]:
+    """Give the account of a night, or of all, as it is printed."""
+    return account_lines(account(session, night))
+
+
 def account_lines(accounts: Sequence[Account]) -> Iterator[str]:
     """Give the account as a table, with the reasons below each night."""
     yield f"{'night':<12}{'seen':>9}{'registered':>12}{'rejected':>10}{'waiting':>9}"

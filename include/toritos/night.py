@@ -1,4 +1,4 @@
-"""The branch of a night: its steps in their order, and what a failure of each means."""
+"""The branch of a night: its steps in their order, what a failure of each means, and the rules."""
 
 from __future__ import annotations
 
@@ -18,3 +18,5 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "check", "step": f"{_STEPS}.CheckQuality"},
     {"task_id": "gate", "step": f"{_STEPS}.NightGate"},
 )
+
+RULES: tuple[str, ...] = ("include.toritos.alerts.QuarantinedFiles",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from include.corral import cli
 from include.corral.pipeline import Pipeline
+from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.loader import FitsInbox
 from include.toritos.steps import (
@@ -24,6 +25,7 @@ TORITOS = Pipeline(
     promises=PROMISES,
     sweeps=(ToritosSweep,),
     deep_sweeps=(ToritosAudit,),
+    account=account_table,
 )
 
 

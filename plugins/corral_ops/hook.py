@@ -74,14 +74,16 @@ class CorralHook(BaseHook):
             with corral.read() as session:
                 session.connection()
             place = corral.settings
-            if not os.access(place.inbox, os.R_OK | os.X_OK):
-                return False, f"inbox {place.inbox} cannot be read"
+            for inbox in place.inboxes.values():
+                if not os.access(inbox, os.R_OK | os.X_OK):
+                    return False, f"inbox {inbox} cannot be read"
             corral.store  # noqa: B018  making it is the test
         except Exception as error:  # noqa: BLE001  whatever is wrong is the answer
             from models.session import first_line
 
             return False, f"{type(error).__name__}: {first_line(error)}"
-        return True, f"{corral.engine.url!r}, inbox {place.inbox}, products {place.products}"
+        inboxes = ", ".join(map(str, place.inboxes.values()))
+        return True, f"{corral.engine.url!r}, inbox {inboxes}, products {place.products}"
 
 
 def settings_of(connection: Connection | None, env: Mapping[str, str] = os.environ) -> Settings:

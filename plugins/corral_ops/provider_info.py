@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                     "profile": {"label": "Instrument profile", "schema": _TEXT},
                     "campaign": {"label": "Campaign", "schema": _TEXT},
                     "alert_to": {"label": "Alerts go to (addresses)", "schema": _TEXT},
+                    "channels": {"label": "File of channels (TOML)", "schema": _TEXT},
                 },
             }
         ],

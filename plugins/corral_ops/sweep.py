@@ -16,7 +16,6 @@ from corral_ops.runtime import make_processor, trigger_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.corral.corral import Corral
     from include.corral.sweep import SweepReport
 
 
@@ -24,7 +23,6 @@ class SweepOperator(DrainOperator):
     """Looks at every part of a sweep; a part that fails fails the task after the others are done.
 
     :param sweep: dotted path of the sweep.
-    :param mail: also mail what waits in the outbox. One DAG does: two would mail things twice.
     """
 
     ui_color: str = "#f5efdf"
@@ -33,7 +31,6 @@ class SweepOperator(DrainOperator):
         self,
         *,
         sweep: str,
-        mail: bool = False,
         parameters: Mapping[str, Any] | None = None,
         failure_policy: str = "fail",
         conn_id: str = DEFAULT_CONN_ID,
@@ -46,19 +43,15 @@ class SweepOperator(DrainOperator):
             conn_id=conn_id,
             **kwargs,
         )
-        self.mail = mail
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Sweep, tell, and give what was found as JSON."""
-        from corral_ops.deliver import deliver_pending
-
         native_crash_guard()
-        corral, done = self.sweep(context)
-        mailed = deliver_pending(corral) if self.mail else 0
+        done = self.sweep(context)
         done.report.raise_for_policy(self.failure_policy)
-        return {**summary(done), "mailed": mailed}
+        return summary(done)
 
-    def sweep(self, context: Context) -> tuple[Corral, SweepReport]:
+    def sweep(self, context: Context) -> SweepReport:
         """Look at every part; if the process dies inside, the next sweep begins anew."""
         from include.corral.errors import ConfigurationError
         from include.corral.sweep import Sweep, sweep
@@ -70,7 +63,7 @@ class SweepOperator(DrainOperator):
             raise ConfigurationError(f"{self.processor} is no Sweep")
         corral = CorralHook(self.conn_id).corral()
         trigger = trigger_of(context)
-        return corral, sweep(corral, processor, trigger=trigger, on_progress=self.log.info)
+        return sweep(corral, processor, trigger=trigger, on_progress=self.log.info)
 
 
 class AnnounceOperator(SweepOperator):
@@ -82,7 +75,7 @@ class AnnounceOperator(SweepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Sweep and announce; skip, as an event without a partition would mean nothing."""
         native_crash_guard()
-        _, done = self.sweep(context)
+        done = self.sweep(context)
         done.report.raise_for_policy(self.failure_policy)
         if not done.partitions:
             raise AirflowSkipException(f"nothing to announce. {done.report.summary()}")

@@ -1,24 +1,22 @@
-"""Telling people: into the outbox first, then by mail."""
+"""Telling people: into the outbox first, then over the channels."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.corral.corral import Corral
+    from include.corral.deliver import Delivered
     from include.corral.report import Report
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "email"
-NO_RECIPIENT = (
-    "nobody to tell: set CORRAL_ALERT_TO, or `alert_to` in the connection, to the addresses"
-)
+AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +34,10 @@ class Message:
 
 
 def tell(corral: Corral, message: Message) -> bool:
-    """Write a message into the outbox, unless it is there, and mail it; True when it was mailed.
+    """Write a message into the outbox, unless it is there, and send what is due; True when new.
 
     If the process dies inside, the message is in the outbox or was never begun. What cannot be
-    mailed stays there as pending, with the reason. Where the database itself is the trouble, the
+    sent stays there as pending, with the reason. Where the database itself is the trouble, the
     message is mailed without it.
     """
     from sqlalchemy.exc import SQLAlchemyError
@@ -49,7 +47,7 @@ def tell(corral: Corral, message: Message) -> bool:
 
     try:
         with corral.write() as session:
-            alert_id = enqueue(
+            made = enqueue(
                 session,
                 dedup_key=message.key,
                 rule=message.rule,
@@ -57,50 +55,53 @@ def tell(corral: Corral, message: Message) -> bool:
                 body=message.body,
                 severity=message.severity,
                 partition=message.partition,
-                channels=(CHANNEL,),
                 context=message.context,
             )
     except (SQLAlchemyError, DatabaseError) as error:
         log.warning("outbox out of reach (%s): mailing without it", first_line(error))
-        return _mail(corral, message, f"<{message.key}@corral>") is None
-    if alert_id is None:
+        _mail_at_once(corral, message)
+        return True
+    if made is None:
         log.info("told before: %s", message.subject)
         return False
-    return _deliver(corral, message, alert_id)
+    # The failure's own task must end soon; the DAG of alerts sends what is left.
+    log.info("%s", send_due(corral, at_most=AT_ONCE).summary())
+    return True
 
 
-def _deliver(corral: Corral, message: Message, alert_id: int) -> bool:
-    from include.corral.outbox import record_delivery
+def send_due(corral: Corral, *, at_most: int | None = None) -> Delivered:
+    """Send what is due on every channel of the installation.
+
+    :param corral: whose outbox is emptied.
+    :param at_most: messages for each channel; None sends all.
+    """
+    from corral_ops.mail import EmailChannel
+    from include.corral.channel import channels_of
+    from include.corral.channels import KINDS
+    from include.corral.deliver import deliver
+
+    channels = channels_of(corral.settings, {**KINDS, EmailChannel.kind: EmailChannel})
+    return deliver(corral, channels, at_most=at_most)
+
+
+def _mail_at_once(corral: Corral, message: Message) -> None:
+    """Mail what the outbox cannot take; the key makes the Message-ID, as nothing else is known."""
+    from corral_ops.mail import EmailChannel
+    from include.corral.message import Message as Parcel
     from models.alert import Alert
 
-    with corral.read() as session:
-        message_id = session.get_one(Alert, alert_id).message_id
-    started = time.monotonic()
-    error = _mail(corral, message, message_id)
-    with corral.write() as session:
-        alert = session.get_one(Alert, alert_id)
-        seconds = round(time.monotonic() - started, 3)
-        record_delivery(session, alert, CHANNEL, error=error, seconds=seconds)
-    return error is None
-
-
-def _mail(corral: Corral, message: Message, message_id: str) -> str | None:
-    """Mail it; give the reason where it did not go out."""
-    from corral_ops.mail import recipients, send
-    from models.session import first_line
-
-    to = recipients(corral.settings.pipeline)
-    if not to:
-        log.warning(NO_RECIPIENT)
-        return NO_RECIPIENT
+    alert = Alert(
+        dedup_key=message.key,
+        rule=message.rule,
+        severity=message.severity,
+        subject=message.subject,
+        body=message.body,
+        created_at=datetime.now(UTC),
+    )
     try:
-        send(to=to, subject=message.subject, body=message.body, message_id=message_id)
-    except Exception as error:  # noqa: BLE001  servers, names, sockets: all mean "not now"
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        log.warning("not mailed, it stays in the outbox: %s", reason)
-        return reason
-    log.info("mailed to %d address(es): %s", len(to), message.subject)
-    return None
+        EmailChannel(to=corral.settings.pipeline.get("alert_to", "")).send(Parcel([alert]))
+    except Exception:
+        log.exception("not mailed, and not in the outbox: %s", message.subject)
 
 
 def tell_failures(corral: Corral, report: Report) -> None:

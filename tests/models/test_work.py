@@ -12,10 +12,12 @@ from sqlalchemy import select, text
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass
 from include.corral.report import FailurePolicy
-from models import AlertStatus, Outcome, StepRun, Unit, UnitStatus
+from models import AttemptOutcome, DeliveryStatus, Outcome, StepRun, Unit, UnitStatus
 
 
-@pytest.mark.parametrize("enum", [UnitStatus, Outcome, AlertStatus, FailureClass, FailurePolicy])
+@pytest.mark.parametrize(
+    "enum", [UnitStatus, Outcome, DeliveryStatus, AttemptOutcome, FailureClass, FailurePolicy]
+)
 def test_every_state_says_what_holds_when_it_does(enum: type[StrEnum]) -> None:
     """A sentence follows each member in the source."""
     (definition,) = ast.parse(inspect.getsource(enum)).body

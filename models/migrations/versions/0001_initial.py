@@ -20,6 +20,7 @@ def upgrade() -> None:
         "alert",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("dedup_key", sa.String(length=200), nullable=False),
+        sa.Column("topic", sa.String(length=200), nullable=False),
         sa.Column("rule", sa.String(length=100), nullable=False),
         sa.Column("severity", sa.String(length=16), nullable=False),
         sa.Column("partition", sa.String(length=64), nullable=False),
@@ -27,19 +28,12 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("context", models.columns.Json, nullable=False),
         sa.Column("channels", models.columns.Json, nullable=False),
-        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("cool_down_s", sa.Float(), nullable=True),
         sa.Column("created_at", models.columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
         sa.UniqueConstraint("dedup_key", name=op.f("uq_alert_dedup_key")),
     )
-    op.create_index(
-        "ix_alert_pending",
-        "alert",
-        ["created_at"],
-        unique=False,
-        sqlite_where=sa.text("status = 'pending'"),
-        postgresql_where=sa.text("status = 'pending'"),
-    )
+    op.create_index("ix_alert_topic_created_at", "alert", ["topic", "created_at"], unique=False)
 
     op.create_table(
         "ccd",
@@ -54,6 +48,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_ccd_name")),
     )
     op.create_table(
+        "channel_state",
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("paused_until", models.columns.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_channel_state")),
+    )
+    op.create_table(
         "correction_list",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -61,6 +62,36 @@ def upgrade() -> None:
         sa.Column("read_at", models.columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_correction_list")),
     )
+    op.create_table(
+        "delivery_attempt",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(length=100), nullable=False),
+        sa.Column("message_id", sa.String(length=100), nullable=False),
+        sa.Column("alerts", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("begun_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_attempt")),
+    )
+    op.create_index(
+        "ix_delivery_attempt_channel_begun_at",
+        "delivery_attempt",
+        ["channel", "begun_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_delivery_attempt_message_id"), "delivery_attempt", ["message_id"], unique=False
+    )
+    op.create_index(
+        "ix_delivery_attempt_sending",
+        "delivery_attempt",
+        ["channel"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'sending'"),
+        postgresql_where=sa.text("outcome = 'sending'"),
+    )
+
     op.create_table(
         "due",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -89,6 +120,18 @@ def upgrade() -> None:
         sa.Column("uses_from", models.columns.UtcDateTime(), nullable=True),
         sa.Column("uses_until", models.columns.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("step", "partition", name=op.f("pk_planned")),
+    )
+    op.create_table(
+        "silence",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.String(length=200), nullable=False),
+        sa.Column("rule", sa.String(length=100), nullable=False),
+        sa.Column("partition", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(length=100), nullable=False),
+        sa.Column("created_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("until", models.columns.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silence")),
     )
     op.create_table(
         "step_run",
@@ -159,16 +202,39 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("alert_id", sa.Integer(), nullable=False),
         sa.Column("channel", sa.String(length=100), nullable=False),
-        sa.Column("attempted_at", models.columns.UtcDateTime(), nullable=False),
-        sa.Column("delivered", sa.Boolean(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=True),
-        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.Column("urgency", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("attempt_id", sa.Integer(), nullable=True),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("not_before", models.columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["alert_id"], ["alert.id"], name=op.f("fk_delivery_alert_id_alert")
         ),
+        sa.ForeignKeyConstraint(
+            ["attempt_id"],
+            ["delivery_attempt.id"],
+            name=op.f("fk_delivery_attempt_id_delivery_attempt"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
+        sa.UniqueConstraint("alert_id", "channel", name=op.f("uq_delivery_alert_id_channel")),
     )
-    op.create_index(op.f("ix_delivery_alert_id"), "delivery", ["alert_id"], unique=False)
+    op.create_index(op.f("ix_delivery_attempt_id"), "delivery", ["attempt_id"], unique=False)
+    op.create_index(
+        "ix_delivery_pending",
+        "delivery",
+        ["channel", "urgency", "id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "ix_delivery_tried",
+        "delivery",
+        ["channel", "attempt_id"],
+        unique=False,
+        sqlite_where=sa.text("status = 'pending' AND attempt_id IS NOT NULL"),
+        postgresql_where=sa.text("status = 'pending' AND attempt_id IS NOT NULL"),
+    )
 
     op.create_table(
         "observation",
@@ -550,11 +616,15 @@ def downgrade() -> None:
     op.drop_table("subscription")
 
     op.drop_table("step_run")
+    op.drop_table("silence")
     op.drop_table("planned")
     op.drop_table("observatory")
 
     op.drop_table("due")
+
+    op.drop_table("delivery_attempt")
     op.drop_table("correction_list")
+    op.drop_table("channel_state")
     op.drop_table("ccd")
 
     op.drop_table("alert")

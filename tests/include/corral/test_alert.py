@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -10,10 +11,10 @@ from sqlalchemy import func, select
 from include.corral.alert import Alert
 from include.corral.corral import Corral
 from include.corral.drain import drain
-from include.corral.outbox import enqueue, one_line, record_delivery
+from include.corral.outbox import enqueue, one_line
 from include.corral.step import Step
 from models import Alert as Row
-from models import AlertStatus, Delivery
+from models import Delivery
 from tests.include.corral.lab import Pebble, Weight, add_pebbles
 
 
@@ -43,12 +44,15 @@ def test_each_matching_row_is_told_of_once(lab: Corral) -> None:
     assert [alert.dedup_key for alert in told] == [f"Heavy:{i}" for i in ids[8:]]
     assert [alert.subject for alert in told] == ["pebble of 8 g", "pebble of 9 g"]
     first = told[0]
-    assert (first.rule, first.severity, first.status) == ("Heavy", "critical", "pending")
+    assert (first.rule, first.severity, first.topic) == ("Heavy", "critical", first.dedup_key)
     assert (first.channels, first.body) == (
         ["email", "pager"],
         "A pebble is too heavy for the scales.",
     )
-    assert first.message_id == f"<alert-{first.id}@corral>"
+    with lab.read() as session:
+        waiting = session.execute(select(Delivery.channel, Delivery.status, Delivery.urgency))
+        assert set(waiting) == {("email", "pending", 0), ("pager", "pending", 0)}
+    assert len({alert.message_id for alert in told}) == 2
 
 
 def test_rows_of_one_cause_are_one_message(lab: Corral) -> None:
@@ -153,24 +157,77 @@ def test_message_falls_with_its_transaction(lab: Corral) -> None:
     assert rows(lab) == []
 
 
-def test_alert_is_sent_when_every_channel_has_taken_it(lab: Corral) -> None:
-    """Each attempt is recorded, also those that failed."""
-    with lab.write() as session:
-        alert_id = enqueue(
-            session, dedup_key="k", rule="r", subject="s", body="b", channels=("email", "pager")
-        )
-    for channel, error, status in (
-        ("email", "refused", AlertStatus.PENDING),
-        ("email", None, AlertStatus.PENDING),
-        ("pager", None, AlertStatus.SENT),
-    ):
+class Templated(Alert):
+    """What to do about it."""
+
+    model = Pebble
+    message = """
+    Pebble {row.id}: {row.value:.1f} g, {row.colour}
+    Take it off the scales.
+    """
+
+
+def test_message_is_a_template_whose_values_are_text(lab: Corral) -> None:
+    """The first line is the subject; what a value looks like is never evaluated."""
+    (pebble,) = add_pebbles(lab, [9], colour="{row.good} {{ 7*7 }} %s")
+    drain(lab, Templated())
+    (alert,) = rows(lab)
+    assert alert.subject == f"Pebble {pebble}: 9.0 g, {{row.good}} {{{{ 7*7 }}}} %s"
+    assert alert.body == "Take it off the scales."
+
+
+def told_after_change(lab: Corral, rule: type[Alert]) -> list[str]:
+    """Drain, change the row in a way the message shows, and in one it does not; drain each time."""
+    (pebble,) = add_pebbles(lab, [9], colour="red")
+    for colour, value in (("red", 9), ("blue", 9), ("blue", 12)):
         with lab.write() as session:
-            record_delivery(session, session.get_one(Row, alert_id), channel, error=error)
-        (alert,) = rows(lab)
-        assert alert.status == status
-    with lab.read() as session:
-        taken = session.scalars(select(Delivery.delivered).order_by(Delivery.id)).all()
-    assert taken == [False, True, True]
+            row = session.get_one(Pebble, pebble)
+            row.colour, row.value = colour, value
+        drain(lab, rule())
+    return [alert.subject for alert in rows(lab)]
+
+
+class OfColour(Alert):
+    """A pebble has a colour."""
+
+    model = Pebble
+    message = "{row.colour}"
+
+
+def test_rule_says_something_once_of_a_row(lab: Corral) -> None:
+    """By default, whatever becomes of it."""
+    assert told_after_change(lab, OfColour) == ["red"]
+
+
+def test_rule_may_say_more_when_the_message_is_another(lab: Corral) -> None:
+    """A change that the message does not show is no news."""
+
+    class Changing(OfColour):
+        rearm = "change"
+
+    assert told_after_change(lab, Changing) == ["red", "blue"]
+
+
+def test_rule_may_say_more_after_a_time(lab: Corral) -> None:
+    """Within the cool-down nothing else is said of the row."""
+
+    class Cooling(OfColour):
+        rearm = timedelta(hours=1)
+
+    assert told_after_change(lab, Cooling) == ["red"]
+    with lab.write() as session:
+        for alert in session.scalars(select(Row)):
+            alert.created_at -= timedelta(hours=2)
+            alert.dedup_key += " earlier"
+        session.scalars(select(Pebble)).one().colour = "green"
+    drain(lab, Cooling())
+    assert [alert.subject for alert in rows(lab)] == ["red", "green"]
+
+
+def test_unknown_severity_is_refused(lab: Corral) -> None:
+    """Nobody would know in which order it goes out."""
+    with pytest.raises(ValueError, match="critical, warning, info"), lab.write() as session:
+        enqueue(session, dedup_key="k", rule="r", subject="s", body="b", severity="urgent")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from include.corral.observe import observe
 from include.corral.promises_data import DATA
 from include.corral.promises_work import WORK
 from include.corral.settings import Settings
-from models import Alert, Delivery, Frame, Product, Rejection, Sighting, StepRun
+from models import Alert, Delivery, DeliveryAttempt, Frame, Product, Rejection, Sighting, StepRun
 from models.session import begin_write, database_now
 from tests.include.corral.lab import (
     Calibrate,
@@ -169,18 +169,19 @@ def test_forgotten_claim_is_found(transaction) -> None:
     assert broken(transaction) == {"I17"}
 
 
-@pytest.mark.parametrize("status", ["sent", "given_up"])
-def test_alert_that_nobody_took_or_refused_is_found(transaction, status) -> None:
-    """Sent means taken by every channel; given up means that one refused it."""
-    alert = Alert(dedup_key="a", rule="test", subject="s", body="b", channels=["email", "pager"])
-    alert.status, alert.created_at = status, LONG_AGO
+@pytest.mark.parametrize(("status", "outcome"), [("sent", "delivered"), ("given_up", "refused")])
+def test_alert_that_nobody_took_or_refused_is_found(transaction, status, outcome) -> None:
+    """Sent means that the channel took it; given up means that it refused it."""
+    alert = Alert(dedup_key="a", topic="a", rule="test", subject="s", body="b", channels=["email"])
+    alert.created_at = LONG_AGO
     transaction.add(alert)
     assert broken(transaction) == {"I14"}
-    for channel in alert.channels:
-        delivered = status == "sent"
-        transaction.add(
-            Delivery(alert=alert, channel=channel, attempted_at=LONG_AGO, delivered=delivered)
-        )
+    delivery = Delivery(alert=alert, channel="email", urgency=1, status=status)
+    transaction.add(delivery)
+    assert broken(transaction) == {"I14"}
+    delivery.attempt = DeliveryAttempt(
+        channel="email", message_id="<m>", alerts=1, outcome=outcome, begun_at=LONG_AGO
+    )
     assert broken(transaction) == set()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete
 
+from include.corral import cli
 from include.toritos.account import account, account_lines, files_are_accounted_for
+from include.toritos.pipeline import TORITOS
 from models import Rejection, Sighting
 
 AT = datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
@@ -115,3 +118,21 @@ def test_account_is_printed_as_a_table(full) -> None:
     assert lines[1].split() == ["2026-11-20", "5", "3", "1", "1"]
     assert lines[2].split() == ["rejected", "1", "bad_exptime"]
     assert any(line.split() == ["all", "8", "4", "2", "2"] for line in lines)
+
+
+def test_account_is_printed_by_a_command(full, monkeypatch, capsys) -> None:
+    """For all nights, or for one."""
+    monkeypatch.setenv("CORRAL_DATABASE", full.corral.settings.database_url)
+    assert cli.main(TORITOS, ["account"]) == 0
+    assert capsys.readouterr().out.count("2026-11-20") == 1
+    assert cli.main(TORITOS, ["account", "--night", "2026-11-20"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == ["2026-11-20", "5", "3", "1", "1"]
+    assert all(line[0] != "all" for line in lines)
+
+
+def test_pipeline_without_an_account_says_so(full, monkeypatch, capsys) -> None:
+    """What it brings in need not be files."""
+    monkeypatch.setenv("CORRAL_DATABASE", full.corral.settings.database_url)
+    assert cli.main(replace(TORITOS, account=None), ["account"]) == 1
+    assert "keeps no account" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from corral_ops.triggers import InboxTrigger, scan
+from models import session
 
 POLL_S = 0.05
 
@@ -82,6 +83,48 @@ def test_a_missing_inbox_is_waited_for(trigger, inbox):
         return await rings
 
     inbox.rmdir()
+    assert asyncio.run(scene()) == [1]
+
+
+def test_every_inbox_is_watched(installation, inbox, tmp_path, monkeypatch):
+    """One that comes later too."""
+    monkeypatch.setenv("CORRAL_INBOX", f"{inbox}:{tmp_path / 'nas'}")
+
+    async def scene() -> list[int]:
+        rings = asyncio.create_task(_rings(InboxTrigger(poll_s=POLL_S), seconds=1.0))
+        (inbox / "a.fit").write_bytes(b"x")
+        await asyncio.sleep(0.4)
+        (tmp_path / "nas").mkdir()
+        (tmp_path / "nas" / "a.fit").write_bytes(b"x")
+        return await rings
+
+    assert asyncio.run(scene()) == [1, 1]
+
+
+def test_a_hint_brings_the_next_look_forward(inbox):
+    """Idle it would look in a minute; it rings at once all the same."""
+
+    async def scene() -> list[int]:
+        trigger = InboxTrigger(poll_s=POLL_S, idle_s=60.0)
+        rings = asyncio.create_task(_rings(trigger, seconds=4.0))
+        await asyncio.sleep(2.0)
+        (inbox / "a.fit").write_bytes(b"x")
+        return await rings
+
+    assert asyncio.run(scene()) == [1]
+
+
+def test_nothing_is_lost_where_no_hint_comes(inbox, monkeypatch):
+    """As of what another machine writes to a network disk."""
+    monkeypatch.setattr(session, "filesystem_of", lambda _path: "nfs4")
+
+    async def scene() -> list[int]:
+        trigger = InboxTrigger(poll_s=POLL_S, idle_s=60.0)
+        rings = asyncio.create_task(_rings(trigger, seconds=2.5))
+        await asyncio.sleep(1.5)
+        (inbox / "a.fit").write_bytes(b"x")
+        return await rings
+
     assert asyncio.run(scene()) == [1]
 
 

@@ -1,0 +1,213 @@
+"""Mail goes through Airflow's connection, and it is known how far it came."""
+
+from __future__ import annotations
+
+import json
+import os
+import smtplib
+import socket
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import Message as Mail
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from corral_ops.mail import EmailChannel, addresses
+from include.corral.channel import NotNow, Refused
+from include.corral.message import Message
+from models.alert import Alert
+from tests.include.corral.channels.conftest import make_message
+from tools.airflow_env import free_port
+
+TO = ["night@example.org", "shift@example.org"]
+
+
+class Office:
+    """A mail server that answers each command as it is told, or takes everything."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.answers: dict[str, str | Callable[[SMTP], Any]] = {}
+
+    async def handle_MAIL(self, server: SMTP, *rest: Any) -> str:
+        _, envelope, address, _ = rest
+        envelope.mail_from = address
+        return self._answer("MAIL", server)
+
+    async def handle_RCPT(self, server: SMTP, *rest: Any) -> str:
+        _, envelope, address, _ = rest
+        said = self._answer(address, server)
+        if said.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return said
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        said = self._answer("DATA", server)
+        if said.startswith("250"):
+            self.mails.append(message_from_bytes(envelope.content))
+        return said
+
+    def _answer(self, what: str, server: SMTP) -> str:
+        answer = self.answers.get(what, "250 OK")
+        if callable(answer):
+            answer(server)
+            return "250 OK"
+        return answer
+
+
+def hang_up(server: SMTP) -> None:
+    """The server has the text, and its answer never comes."""
+    server.transport.abort()
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    made = Office()
+    controller = Controller(made, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    connect(monkeypatch, controller.port)
+    yield made
+    controller.stop()
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, port: int, **more: Any) -> None:
+    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "corral@example.org"}
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra | more}
+    connection |= {key: more.pop(key) for key in ("login", "password") if key in more}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+
+
+def test_mail_is_text_and_a_page_of_the_same_text(office: Office) -> None:
+    """With the Message-ID of the message, and the time of its cause."""
+    message = make_message("Büro {{ 7*7 }}", "a <b>bold</b>\n.\n\nend")
+    EmailChannel(to=TO).send(message)
+    (mail,) = office.mails
+    assert mail["Message-ID"] == message.message_id
+    assert mail["To"] == ", ".join(TO)
+    assert mail["Date"].startswith("Fri, 20 Nov 2026 00:00:00")
+    text, page = (part.get_payload(decode=True).decode() for part in mail.get_payload())
+    assert text.replace("\r\n", "\n") == "a <b>bold</b>\n.\n\nend\n"
+    assert "a &lt;b&gt;bold&lt;/b&gt;" in page
+
+
+def test_attempts_at_one_message_are_the_same_mail(office: Office) -> None:
+    """But for the border between its parts, byte by byte."""
+    for _ in range(2):
+        EmailChannel(to=TO, plain=True).send(make_message())
+    first, second = (mail.as_bytes() for mail in office.mails)
+    assert first == second
+
+
+def test_gateway_to_sms_gets_a_short_plain_text(office: Office) -> None:
+    """A telephone shows no page."""
+    EmailChannel(to="549@sms.example", plain=True, max_chars=20).send(make_message(body="x" * 99))
+    (mail,) = office.mails
+    assert not mail.is_multipart()
+    assert mail.get_payload(decode=True).decode().strip() == "x" * 20
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("MAIL", "451 later"), (TO[1], "450 grey list"), ("DATA", "452 disk full")],
+)
+def test_server_that_says_later_has_not_taken_it(office: Office, command, said) -> None:
+    """One address that may be taken later means all of them later: nobody gets it twice."""
+    office.answers[command] = said
+    with pytest.raises(NotNow, match=said[:3]):
+        EmailChannel(to=TO).send(make_message())
+    assert office.mails == []
+
+
+@pytest.mark.parametrize(("command", "said"), [("MAIL", "550 no"), ("DATA", "554 spam")])
+def test_server_that_says_never_refuses_it(office: Office, command, said) -> None:
+    """What it says is in the error."""
+    office.answers[command] = said
+    with pytest.raises(Refused, match=said[:3]):
+        EmailChannel(to=TO).send(make_message())
+
+
+def test_address_that_is_not_known_keeps_nobody_else_from_it(office: Office) -> None:
+    """With none that is known it is refused."""
+    office.answers[TO[0]] = "550 unknown"
+    EmailChannel(to=TO).send(make_message())
+    assert len(office.mails) == 1
+    office.answers[TO[1]] = "550 unknown"
+    with pytest.raises(Refused, match="knows no address"):
+        EmailChannel(to=TO).send(make_message())
+
+
+def test_line_that_breaks_before_the_text_is_certain(office: Office) -> None:
+    """The server cannot have it."""
+    office.answers[TO[0]] = hang_up
+    with pytest.raises(NotNow):
+        EmailChannel(to=TO).send(make_message())
+
+
+def test_line_that_breaks_after_the_text_leaves_it_open(office: Office) -> None:
+    """The server may have it, and here it has."""
+    office.answers["DATA"] = hang_up
+    with pytest.raises((smtplib.SMTPException, OSError)):
+        EmailChannel(to=TO).send(make_message())
+    assert len(office.mails) == 1
+
+
+def test_server_that_is_away_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens there."""
+    connect(monkeypatch, free_port())
+    with pytest.raises(NotNow, match="refused"):
+        EmailChannel(to=TO).send(make_message())
+
+
+@pytest.mark.parametrize(
+    "more", [{"disable_ssl": False}, {"disable_tls": False}, {"login": "a", "password": "b"}]
+)
+def test_server_that_cannot_do_what_is_asked_is_certain(office, monkeypatch, more) -> None:
+    """No TLS, no STARTTLS, no log-in there: nothing is sent without."""
+    port = json.loads(os.environ["AIRFLOW_CONN_SMTP_DEFAULT"])["port"]
+    connect(monkeypatch, port, **more)
+    with pytest.raises(NotNow):
+        EmailChannel(to=TO).send(make_message())
+    assert office.mails == []
+
+
+def test_server_that_says_nothing_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time-out is the connection's."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        connect(monkeypatch, silent.getsockname()[1], timeout=1)
+        with pytest.raises(NotNow):
+            EmailChannel(to=TO).send(make_message())
+
+
+HOSTILE = "M31\r\nBcc: all@example.org\x1b[31m <script>alert(1)</script> {{ 7*7 }} \udcff"
+
+
+def test_hostile_text_arrives_as_text(office: Office) -> None:
+    """It adds no header, no markup, and cannot keep the mail from going out."""
+    from include.corral.outbox import one_line, printable
+
+    alert = make_message().alerts[0]
+    hostile = Alert(**{name: getattr(alert, name) for name in ("id", "rule", "severity")})
+    hostile.dedup_key, hostile.created_at, hostile.context = "k", alert.created_at, {}
+    hostile.subject, hostile.body = one_line(HOSTILE), printable(HOSTILE * 20_000)
+    EmailChannel(to=TO).send(Message([hostile]))
+    (mail,) = office.mails
+    assert mail["Bcc"] is None
+    assert len(mail.as_bytes()) < 400_000
+    page = mail.get_payload(1).get_payload(decode=True).decode()
+    assert "<script>" not in page
+    assert "{{ 7*7 }}" in page
+
+
+def test_without_addresses_it_says_what_to_set() -> None:
+    """There is no default one."""
+    with pytest.raises(NotNow, match="CORRAL_ALERT_TO"):
+        EmailChannel(to="").send(make_message())
+
+
+@pytest.mark.parametrize("to", ["a@x.org, b@x.org", "a@x.org;b@x.org", ["a@x.org", "b@x.org"]])
+def test_addresses_are_a_list_or_a_line(to) -> None:
+    """As files of channels and environments have them."""
+    assert addresses(to) == ["a@x.org", "b@x.org"]
