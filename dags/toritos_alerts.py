@@ -1,9 +1,10 @@
 """Who must know is told: over mail, and over every other channel of the installation.
 
-Rules are looked at, and what waits in the outbox is sent, urgent things first. A watcher of the
-outbox rings within seconds when something waits; the clock looks every ten minutes whatever the
-watcher does. While a link is down nothing is lost: what has gathered goes out as one digest when it
-is up again. `corral alerts` shows what was told, what waits, and silences what is known.
+Rules are looked at, and what waits in the outbox is sent, urgent things first. A watcher rings
+within seconds when something waits, or a rule has rows to look at; the clock looks every ten
+minutes whatever the watcher does. While a link is down nothing is lost: what has gathered goes out
+as one digest when it is up again. `corral alerts` shows what was told and what waits, and silences
+what is known.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from corral_ops.defaults import dag_defaults, task_defaults
 from corral_ops.outbox_trigger import OutboxTrigger
 from include.toritos.night import RULES
 
+DOORBELL = OutboxTrigger(rules=[rule.rpartition(".")[2] for rule in RULES])
 OUTBOX = Asset(
     "toritos_outbox",
     uri="corral://toritos/outbox",
-    watchers=[AssetWatcher(name="waiting_alerts", trigger=OutboxTrigger())],
+    watchers=[AssetWatcher(name="waiting_alerts", trigger=DOORBELL)],
 )
 
 with DAG(

@@ -13,6 +13,8 @@ masters. Running it again does nothing. Clearing a task tries only what failed.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param
 
 from corral_ops.branch import branch
@@ -42,6 +44,6 @@ with DAG(
     },
     tags=["corral", "toritos", "night"],
     default_args=task_defaults(owner="toritos"),
-    **dag_defaults(),
+    **dag_defaults(late=timedelta(hours=3)),
 ):
     branch(STAGES, group_id="night")

@@ -20,6 +20,7 @@ from models.delivery import (
     DeliveryStatus,
 )
 from models.session import database_now
+from models.work import Due
 
 # An attempt that is not settled for so long has lost its process; no channel takes so long.
 SENDING = timedelta(minutes=5)
@@ -73,8 +74,19 @@ def next_parcel(session: Session, channel: str, messages_per_hour: int) -> Parce
     return _begin(session, channel, due, now) if due else None
 
 
-def is_due(session: Session) -> bool:
-    """Tell whether there is something that a channel could be asked to take now."""
+def is_due(session: Session, rules: Sequence[str] = ()) -> bool:
+    """Tell whether a channel could be asked to take something now, or a rule has not looked.
+
+    Parameters
+    ----------
+    session
+        For reading.
+    rules
+        Names of alert rules: rows of theirs may have changed.
+    """
+    unseen = select(Due.id).where(Due.step.in_(rules)).limit(1)
+    if rules and session.scalar(unseen) is not None:
+        return True
     now = database_now(session.connection())
     query = (
         select(Delivery.id)

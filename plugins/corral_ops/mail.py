@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
 
@@ -40,8 +40,7 @@ class PromptSmtpHook(SmtpHook):
     @property
     def client(self) -> smtplib.SMTP:
         """The connection, once it is made."""
-        client: smtplib.SMTP = self._smtp_client
-        return client
+        return cast("smtplib.SMTP", self._smtp_client)
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""

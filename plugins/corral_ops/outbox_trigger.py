@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -16,27 +16,33 @@ if TYPE_CHECKING:
 
 
 class OutboxTrigger(BaseEventTrigger):
-    """Rings while alerts wait that a channel could be asked to take now.
+    """Rings while alerts wait that a channel could be asked to take now, or a rule has to look.
 
+    :param rules: names of rules whose rows may change.
     :param conn_id: of the installation whose outbox is watched.
     :param poll_s: seconds between two looks.
     :param pause_s: seconds after a ring in which what it started can do its work.
     """
 
     def __init__(
-        self, *, conn_id: str = DEFAULT_CONN_ID, poll_s: float = 5.0, pause_s: float = 20.0
+        self,
+        *,
+        rules: Sequence[str] = (),
+        conn_id: str = DEFAULT_CONN_ID,
+        poll_s: float = 5.0,
+        pause_s: float = 20.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.rules = list(rules)
         self.conn_id = conn_id
         self.poll_s = poll_s
         self.pause_s = pause_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give class and arguments; equal ones are run once for all watchers."""
-        return (
-            "corral_ops.outbox_trigger.OutboxTrigger",
-            {"conn_id": self.conn_id, "poll_s": self.poll_s, "pause_s": self.pause_s},
-        )
+        names = ("rules", "conn_id", "poll_s", "pause_s")
+        arguments = {name: getattr(self, name) for name in names}
+        return "corral_ops.outbox_trigger.OutboxTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look for ever; a database that is out of reach is looked at again later."""
@@ -53,7 +59,7 @@ class OutboxTrigger(BaseEventTrigger):
 
         try:
             with corral.read() as session:
-                return is_due(session)
+                return is_due(session, self.rules)
         except Exception as error:  # noqa: BLE001  the trigger must outlive every trouble
             self.log.warning("the outbox cannot be looked at: %s", first_line(error))
             return False

@@ -1,9 +1,10 @@
-"""What Airflow is told of: the timetable and the links that it must know to show a DAG."""
+"""What Airflow is told of: timetable and links that it must know to show a DAG, and a listener."""
 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from corral_ops import listener
 from corral_ops.links import MadeLink
 from corral_ops.timetable import NightTimetable
 
@@ -14,3 +15,4 @@ class CorralOpsPlugin(AirflowPlugin):
     name = "corral_ops"
     timetables = [NightTimetable]
     operator_extra_links = [MadeLink()]
+    listeners = [listener]

@@ -31,7 +31,7 @@ from tools.stack import Stack
 HERE = Path(__file__).parent
 PROJECT_DAGS = ("toritos_load", "toritos_night", "toritos_arrival")
 MISHAPS = ("killed", "crash", "hungry", "bad", "again", "flaky", "endless", "slowreduce")
-TEST_DAGS = ("kelvin", "past_nights", *(f"mishap_{name}" for name in MISHAPS))
+TEST_DAGS = ("kelvin", "past_nights", "dawdle", "notes", *(f"mishap_{name}" for name in MISHAPS))
 
 
 class Mailbox:
@@ -81,10 +81,22 @@ def _bundle(name: str, path: Path) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[Stack]:
+def broken_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of DAG files for tests that put broken ones there."""
+    return tmp_path_factory.mktemp("broken_dags")
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox, broken_dags: Path
+) -> Iterator[Stack]:
     """A healthy stack that has the project's DAGs and those of these tests, none of them paused."""
     home = tmp_path_factory.mktemp("airflow")
-    bundles = [_bundle("dags-folder", ROOT / "dags"), _bundle("tests", HERE / "dags")]
+    bundles = [
+        _bundle("dags-folder", ROOT / "dags"),
+        _bundle("tests", HERE / "dags"),
+        _bundle("broken", broken_dags),
+    ]
     paths = (ROOT, ROOT / "plugins", ROOT / "config", HERE / "dags")
     extra = {
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),

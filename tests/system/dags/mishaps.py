@@ -10,6 +10,7 @@ import time
 
 from sqlalchemy.orm import Mapped, mapped_column
 
+from include.corral.alert import Alert
 from include.corral.errors import BadData, StorageTrouble
 from include.corral.step import Step
 from include.toritos.steps import ReduceScience
@@ -115,3 +116,11 @@ class SlowReduce(ReduceScience):
     def process(self, work, run):
         yield from super().process(work, run)
         time.sleep(0.4)
+
+
+class Noted(Alert):
+    """A sample was noted."""
+
+    model = Sample
+    conditions = (Sample.lot == "noted",)
+    message = "sample {row.number} was noted"
