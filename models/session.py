@@ -16,6 +16,14 @@ SQLITE_BUSY_TIMEOUT_S = 60
 # Nothing is computed while something is being written: who stops in the middle has died or was
 # stopped, and what it has locked is wanted by others.
 STOPPED_AFTER_S = 30
+# A server that is gone without a word (power, a cable, a firewall that forgets) is noticed: by
+# default a client waits for hours, and holds what it has claimed.
+GIVEN_UP_AFTER_A_MINUTE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 NETWORK_FILESYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs afs ceph glusterfs fuse.glusterfs fuse.sshfs 9p lustre gpfs beegfs"
     " ncpfs ocfs2 fuse.s3fs davfs fuse.davfs2".split()
@@ -59,7 +67,11 @@ def make_engine(url: str | URL) -> Engine:
             pool_pre_ping=True,
             pool_size=2,
             json_serializer=_to_json,
-            connect_args={"connect_timeout": 10, "options": "-c timezone=utc"},
+            connect_args={
+                "connect_timeout": 10,
+                "options": "-c timezone=utc",
+                **GIVEN_UP_AFTER_A_MINUTE,
+            },
         )
         event.listen(engine, "begin", _postgresql_begin)
         return engine

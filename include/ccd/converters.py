@@ -165,4 +165,8 @@ def _instant(parts: list[Value], layout: str) -> datetime:
     if match is None:
         raise ValueError(f"expected YYYY-MM-DDThh:mm:ss, found {joined[:60]!r}")
     day, time, zone = match.groups()
-    return datetime.fromisoformat(f"{day}T{time}{zone or ''}")
+    leap = time[3:8] == "59:60"  # a leap second counts as the second after it
+    if leap:
+        time = f"{time[:6]}59{time[8:]}"
+    found = datetime.fromisoformat(f"{day}T{time}{zone or ''}")
+    return found + timedelta(seconds=leap)

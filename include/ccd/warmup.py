@@ -13,11 +13,13 @@ import numpy as np
 from include.ccd.calibrate import calibrate
 from include.ccd.calibration import Calibration
 from include.ccd.combine import ArrayPlane, combine
+from include.ccd.cosmic_rays import remove_cosmic_rays
 from include.ccd.header import FrameHeader
 from include.ccd.masters import master_bias, master_dark, master_flat
 from include.ccd.quality import measure_quality
 from include.ccd.raw import RawFrame
 from include.ccd.sections import Amplifier, Section
+from include.ccd.sources import find_sources
 
 SHAPE = (64, 64)
 
@@ -36,7 +38,11 @@ def warm_up() -> float:
     dark = master_dark(_frames("dark", 1010, 60), bias=bias, calibration=calibration)
     flat = master_flat(_frames("flat", 30000, 5), bias=bias, dark=dark, calibration=calibration)
     science = _frames("science", 2000, 60)[0]
-    measure_quality(calibrate(science, bias=bias, dark=dark, flat=flat, calibration=calibration))
+    image = calibrate(science, bias=bias, dark=dark, flat=flat, calibration=calibration)
+    measure_quality(image)
+    remove_cosmic_rays(image)
+    image.sci[30:34, 30:34] += 5000
+    find_sources(image, exptime_s=60.0)
     for dtype in (np.uint16, np.float32):
         planes = [ArrayPlane(np.full(SHAPE, level, dtype)) for level in (1, 2, 3)]
         for method in ("sigma_clip", "median", "mean"):

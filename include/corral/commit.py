@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
 from include.corral.corral import Corral
-from include.corral.errors import Retryable, is_database_trouble
+from include.corral.errors import Retryable, is_database_damaged, is_database_trouble
 from include.corral.outbox import enqueue_row
 from include.corral.processor import Processor
 from include.corral.result import Result
@@ -64,6 +64,8 @@ def commit(
                 f"database out of reach, {len(results)} result(s) not committed: "
                 f"{first_line(error)}. They are done again at the next trigger."
             ) from error
+        if is_database_damaged(error):
+            raise  # nothing can be said of the results
         if len(results) == 1 and results[0].failure_class is None:
             results[0].fail(error, processor.classify(error))
         elif len(results) == 1:

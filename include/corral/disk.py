@@ -74,7 +74,8 @@ def room(path: Path) -> Room:
 
 def places(settings: Settings) -> dict[str, Path]:
     """Name the folders whose filesystems must not be full, where they are on this machine."""
-    found = {"products": settings.products, "inbox": settings.inbox}
+    found = {"products": settings.products}
+    found |= {f"inbox {prefix}".rstrip(" /"): path for prefix, path in settings.inboxes.items()}
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         found["database"] = Path(url.database).parent

@@ -88,7 +88,7 @@ class Run:
         """Where the file of a frame or product is."""
         if isinstance(row, Product):
             return self.corral.store.locate(row.path)
-        return contained(self.corral.settings.inbox, row.path)
+        return contained(*self.corral.settings.inbox_of(row.path))
 
     def read(self, row: Frame | Product) -> Any:
         """Read the file of a frame or product, as the step reads files."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,9 @@ class Settings:
         SQLAlchemy URL, sqlite or postgresql.
     inbox
         Folder of raw frames; only ever read.
+    more_inboxes
+        Others beside it, with different names. In rows, a file of ``/mnt/nas`` has the path
+        ``.nas/2026-11-20/a.fits``, which none of the first can have: names with a dot are hidden.
     products
         Root of the products' store, the one tree that steps write to.
     pipeline
@@ -37,6 +41,22 @@ class Settings:
     products: Path
     pipeline: Mapping[str, str]
     lease_s: float = LEASE_S
+    more_inboxes: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        _refuse_ambiguous((self.inbox, *self.more_inboxes))
+
+    @property
+    def inboxes(self) -> dict[str, Path]:
+        """Every inbox by what the paths of its files begin with in rows; the first by nothing."""
+        return {"": self.inbox} | {f".{inbox.name}/": inbox for inbox in self.more_inboxes}
+
+    def inbox_of(self, path: str) -> tuple[Path, str]:
+        """Give the inbox of a raw file by its path in rows, and its path below that."""
+        for prefix, inbox in self.inboxes.items():
+            if prefix and path.startswith(prefix):
+                return inbox, path.removeprefix(prefix)
+        return self.inbox, path
 
     @classmethod
     def below(cls, home: str | Path, **changes: Any) -> Self:
@@ -57,9 +77,11 @@ class Settings:
             pipeline={},
         )
         given = {name: value for name, value in changes.items() if value}
-        for name in ("inbox", "products"):
-            if name in given:
-                given[name] = Path(given[name]).absolute()
+        if "inbox" in given:
+            given["inbox"], *others = _folders(given["inbox"])
+            given["more_inboxes"] = tuple(others)
+        if "products" in given:
+            given["products"] = Path(given["products"]).absolute()
         if "lease_s" in given:
             given["lease_s"] = _seconds(given["lease_s"])
         return replace(default, **given)
@@ -69,7 +91,8 @@ class Settings:
         """Read ``CORRAL_HOME`` (default ``./.corral``) and what departs from it.
 
         ``CORRAL_DATABASE``, ``CORRAL_INBOX``, ``CORRAL_PRODUCTS``, ``CORRAL_LEASE_S``; any other
-        ``CORRAL_…`` is an option of the pipeline: ``CORRAL_PROFILE`` becomes ``profile``.
+        ``CORRAL_…`` is an option of the pipeline: ``CORRAL_PROFILE`` becomes ``profile``. Several
+        inboxes are separated by colons, as in ``PATH``.
         """
         own = {"HOME", "DATABASE", "INBOX", "PRODUCTS", "LEASE_S"}
         given = {
@@ -85,6 +108,24 @@ class Settings:
             lease_s=given.get("LEASE_S"),
             pipeline={key.lower(): value for key, value in given.items() if key not in own},
         )
+
+
+def _folders(given: str | Path) -> list[Path]:
+    named = given.split(os.pathsep) if isinstance(given, str) else [given]
+    return [Path(folder).absolute() for folder in named if folder]
+
+
+def _refuse_ambiguous(inboxes: Sequence[Path]) -> None:
+    """Refuse inboxes of one name, or one in another: files would have two paths, or one for two."""
+    names = [inbox.name for inbox in inboxes[1:]]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(
+            f"inboxes {', '.join(map(str, inboxes))}: all after the first need names of their own, "
+            "as the paths of their files begin with them"
+        )
+    for one, other in permutations(inboxes, 2):
+        if other.is_relative_to(one):
+            raise ConfigurationError(f"inbox {other} lies in inbox {one}; name only one of them")
 
 
 def _seconds(value: object) -> float:

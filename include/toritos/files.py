@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include.corral.errors import BadData, UpstreamMissing
+from include.corral.settings import Settings
 from include.corral.store import contained
 from models.frame import Frame, Sighting
 
 
-def place_of(frame: Frame, inbox: Path) -> Path:
+def place_of(frame: Frame, settings: Settings) -> Path:
     """Find a file that holds the content of `frame`.
 
     A file that is as it was when it was seen is taken at its word; any other is read to the end
@@ -22,8 +23,8 @@ def place_of(frame: Frame, inbox: Path) -> Path:
     ----------
     frame
         In a session, for its sightings.
-    inbox
-        Root of their paths.
+    settings
+        Where the inboxes are.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def place_of(frame: Frame, inbox: Path) -> Path:
     UpstreamMissing
         If none of them is there.
     """
-    there = list(_places(frame, inbox))
+    there = list(_places(frame, settings))
     for place, sighting in there:
         if _is_untouched(place, sighting):
             return place
@@ -47,10 +48,10 @@ def place_of(frame: Frame, inbox: Path) -> Path:
     raise UpstreamMissing(f"{frame!r}: {frame.path} is not in the inbox any more; put it back")
 
 
-def _places(frame: Frame, inbox: Path) -> Iterator[tuple[Path, Sighting]]:
+def _places(frame: Frame, settings: Settings) -> Iterator[tuple[Path, Sighting]]:
     """Files that are there, those where it was seen last first."""
     for sighting in sorted(frame.sightings, key=lambda each: (not each.current, each.path)):
-        place = contained(inbox, sighting.path)
+        place = contained(*settings.inbox_of(sighting.path))
         if os.path.lexists(place):
             yield place, sighting
 

@@ -98,7 +98,7 @@ class FitsStep(Step):
         header = parse_header(blocks, shape=shape, profile=self.profile(row))
         # What is believed goes before what the header says: see the corrections.
         header = replace(header, **{name: getattr(row, name) for name in BELIEVED})
-        return RawFrame(place_of(row, self.settings.inbox), header, row.hdu)
+        return RawFrame(place_of(row, self.settings), header, row.hdu)
 
     def choose_masters(self, row: Frame, run: Run) -> dict[str, Product | None]:
         """Give the masters that go with `row`, those of its own night if they may still come.

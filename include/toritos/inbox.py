@@ -63,6 +63,8 @@ class Seen:
         It was the same a moment later.
     is_overdue
         It has been waited for long enough.
+    is_again
+        It is as it was, by a clock so coarse that it may have been written to nevertheless.
     """
 
     path: str
@@ -70,6 +72,12 @@ class Seen:
     is_marked: bool = True
     is_still: bool = True
     is_overdue: bool = False
+    is_again: bool = False
+
+    @property
+    def occasion(self) -> str:
+        """Changes when there is reason to look, though the file is as it was."""
+        return f"{' overdue' if self.is_overdue else ''}{' again' if self.is_again else ''}"
 
     @property
     def stamp(self) -> str:
@@ -91,19 +99,47 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """The files of one folder, in the order of their names as bytes."""
+class Absent:
+    """One of several inboxes that cannot be looked into, as when a disk is not mounted."""
 
+    place: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of one folder, in the order of their names as bytes.
+
+    Attributes
+    ----------
+    place
+        Where it is.
+    prefix
+        What the paths of its files begin with.
+    names
+        Of its FITS files.
+    others
+        What else is in it, folders excepted.
+    """
+
+    place: Path
     prefix: str
     names: Sequence[str]
     others: frozenset[str]
 
 
-def walk(inbox: Path) -> Iterator[Folder | Unlisted]:
+def walk(inbox: Path, root: str = "") -> Iterator[Folder | Unlisted]:
     """Give every folder below `inbox` with its FITS files, links and special files among them.
 
     Names that begin with a dot belong to whoever is still writing them. A folder that goes while
     it is walked is left out.
+
+    Parameters
+    ----------
+    inbox
+        Where to begin.
+    root
+        What the paths of its files begin with.
 
     Raises
     ------
@@ -112,22 +148,22 @@ def walk(inbox: Path) -> Iterator[Folder | Unlisted]:
     """
     if not inbox.is_dir():
         raise ConfigurationError(
-            f"inbox {inbox} is not a folder (or not mounted); nothing was looked at"
+            f"inbox {inbox} is not a folder (or not mounted); nothing was looked at there"
         )
     stack = [""]
     while stack:
-        prefix = stack.pop()
+        below = stack.pop()
         try:
-            folders, names, others = _list(inbox / prefix)
+            folders, names, others = _list(inbox / below)
         except FileNotFoundError:
             continue
         except OSError as error:
-            if not prefix:
+            if not below:
                 raise ConfigurationError(f"inbox {inbox} cannot be read: {error}") from error
-            yield Unlisted(prefix.rstrip("/"), error)
+            yield Unlisted((root + below).rstrip("/"), error)
             continue
-        stack += [f"{prefix}{name}/" for name in reversed(folders)]
-        yield Folder(prefix, names, others)
+        stack += [f"{below}{name}/" for name in reversed(folders)]
+        yield Folder(inbox / below, root + below, names, others)
 
 
 def _list(folder: Path) -> tuple[list[str], list[str], frozenset[str]]:
@@ -148,17 +184,17 @@ def _list(folder: Path) -> tuple[list[str], list[str], frozenset[str]]:
     return sorted(folders), sorted(names), frozenset(others)
 
 
-def states(inbox: Path, prefix: str, names: Iterable[str]) -> dict[str, os.stat_result]:
+def states(listed: Folder, names: Iterable[str]) -> dict[str, os.stat_result]:
     """Give path and state of those files of a folder that are still there."""
     found: dict[str, os.stat_result] = {}
     try:
-        folder = os.open(inbox / prefix, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(listed.place, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:  # gone since it was listed; what else is wrong shows at the next scan
         return found
     try:
         for name in names:
             try:
-                found[prefix + name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                found[listed.prefix + name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
             except OSError:  # gone, too
                 continue
     finally:
@@ -167,14 +203,14 @@ def states(inbox: Path, prefix: str, names: Iterable[str]) -> dict[str, os.stat_
 
 
 def with_stillness(
-    inbox: Path, seen: Sequence[Seen], *, since: float, still_s: float
+    folder: Folder, seen: Sequence[Seen], *, since: float, still_s: float
 ) -> list[Seen]:
     """Look a second time, `still_s` after the first: a file that has changed is being written.
 
     Parameters
     ----------
-    inbox
-        Where they are.
+    folder
+        In which they are.
     seen
         The first look.
     since
@@ -184,12 +220,13 @@ def with_stillness(
     """
     if still_s > 0 and seen:
         time.sleep(max(0.0, since + still_s - time.monotonic()))
-    return [replace(each, is_still=_is_still(inbox, each)) for each in seen]
+    return [replace(each, is_still=_is_still(folder, each)) for each in seen]
 
 
-def _is_still(inbox: Path, seen: Seen) -> bool:
+def _is_still(folder: Folder, seen: Seen) -> bool:
     try:
-        return FileState.of(os.lstat(inbox / seen.path)) == seen.state
+        place = folder.place / seen.path.removeprefix(folder.prefix)
+        return FileState.of(os.lstat(place)) == seen.state
     except OSError:  # gone: found out when it is opened
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,9 @@ from models.frame import Frame, Rejection, Sighting
 
 WAIT, QUARANTINE, GONE = "WAIT", "QUARANTINE", "GONE"
 CHUNK = 1000
+# Some file systems count time in steps of two seconds: what is written twice in one of them looks
+# as it did. It is looked at once more when the step is over; an hour later that has been done.
+COARSE_S = (3, 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +91,33 @@ class Known:
             found, refused = there[path], rejections.get(key)
             # To move or to chmod a file leaves its content, and the time of that does not count.
             content = (found.st_size, found.st_mtime_ns, found.st_ino)
-            if refused is None and sightings.get(key) == content:
+            is_known = refused is None and sightings.get(key) == content
+            if is_known and not self._may_have_changed(found):
                 continue
-            seen = Seen(path, FileState.of(found), path not in unmarked)
+            seen = Seen(path, FileState.of(found), path not in unmarked, is_again=is_known)
             again = seen if refused is None else self._refused_again(refused, seen)
             chosen += [again] if again else []
         return chosen
 
-    def gone(self) -> list[Gone]:
-        """Give the refused files that were not met; to be asked for when the scan is over."""
+    def _may_have_changed(self, known: os.stat_result) -> bool:
+        if known.st_mtime_ns % 10**9:
+            return False
+        return COARSE_S[0] <= self._now.timestamp() - known.st_mtime_ns // 10**9 <= COARSE_S[1]
+
+    def gone(self, looked_into: Callable[[str], bool]) -> list[Gone]:
+        """Give the refused files that were not met; to be asked for when the scan is over.
+
+        Parameters
+        ----------
+        looked_into
+            Tells of a path whether its inbox was there to be looked into.
+        """
         query = select(Rejection.id, Rejection.path).where(Rejection.resolved_at.is_(None))
         query = query.where(Rejection.rejected_at < self._now)  # not those of this very scan
         with self._corral.read() as session:
             rows = session.execute(query.order_by(Rejection.id)).all()
-        return [Gone(row.id, row.path) for row in rows if path_key(row.path) not in self._met]
+        missing = [row for row in rows if path_key(row.path) not in self._met]
+        return [Gone(row.id, row.path) for row in missing if looked_into(row.path)]
 
     def read_otherwise(self, instrument: str) -> Iterator[Header]:
         """Give the frames of an instrument whose headers must be read anew."""

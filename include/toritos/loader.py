@@ -17,9 +17,19 @@ from include.corral.corral import Corral
 from include.corral.errors import ConfigurationError, FailureClass
 from include.corral.loader import Item, Loader
 from include.corral.result import Tally
+from include.corral.settings import Settings
 from include.toritos.campaign import Nights
 from include.toritos.corrections import CorrectionsText, parse
-from include.toritos.inbox import Seen, Unlisted, path_key, states, unmarked, walk, with_stillness
+from include.toritos.inbox import (
+    Absent,
+    Seen,
+    Unlisted,
+    path_key,
+    states,
+    unmarked,
+    walk,
+    with_stillness,
+)
 from include.toritos.instrument import digest_of_reading, profile_name, profile_of
 from include.toritos.known import Gone, Header, Known
 from include.toritos.look import Found, Look, ReadAnew, Refused
@@ -72,7 +82,7 @@ class FitsInbox(Loader):
         self._profile = profile = profile_of(profile_name(settings), settings)
         now, digest = corral.now(), digest_of_reading(profile)
         self._reading = Reading(profile.name, digest, now)
-        self._look = Look(settings.inbox, profile, now=now)
+        self._look = Look(settings, profile, now=now)
         wait = timedelta(hours=profile.arrival.wait_hours)
         known = Known(corral, read_by=digest, now=now, wait=wait)
         if (named := settings.pipeline.get("corrections")) is not None:
@@ -80,9 +90,12 @@ class FitsInbox(Loader):
             yield Item("/corrections", corrections.stamp, corrections)
         for header in known.read_otherwise(profile.name):
             yield Item(f"/header {header.sha256}", digest, header)
-        for seen in self._scan(settings.inbox, known, _still_s(corral, profile)):
-            overdue = " overdue" if isinstance(seen, Seen) and seen.is_overdue else ""
-            yield Item(path_key(seen.path), f"{seen.stamp} {digest}{overdue}", seen)
+        for seen in self._scan(settings, known, _still_s(corral, profile)):
+            if isinstance(seen, Absent):
+                yield Item(f"/inbox {seen.place}", seen.reason, seen)
+                continue
+            occasion = seen.occasion if isinstance(seen, Seen) else ""
+            yield Item(path_key(seen.path), f"{seen.stamp} {digest}{occasion}", seen)
 
     def process(self, work: Any, run: Run) -> Any:
         """Look at one of them."""
@@ -93,6 +106,8 @@ class FitsInbox(Loader):
                 return self._look.at_nothing(work)
             case Unlisted():
                 return self._look.at_folder(work)
+            case Absent():
+                return self._look.at_absent(work)
             case Header():
                 options = [undefer(Frame.header)]
                 frame = run.session.get_one(Frame, work.frame_id, options=options)
@@ -119,9 +134,31 @@ class FitsInbox(Loader):
         parse(file.text, where=file.path.name)
         return CorrectionsText(file.text)
 
-    def _scan(self, inbox: Path, known: Known, still_s: float) -> Iterator[Seen | Unlisted | Gone]:
-        """Give every file that is not known as it is, and what else is to be looked at."""
-        for found in walk(inbox):
+    def _scan(
+        self, settings: Settings, known: Known, still_s: float
+    ) -> Iterator[Seen | Unlisted | Absent | Gone]:
+        """Give every file that is not known as it is, and what else is to be looked at.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no inbox at all.
+        """
+        absent: dict[Path, ConfigurationError] = {}
+        for prefix, inbox in settings.inboxes.items():
+            try:
+                yield from self._scan_one(inbox, prefix, known, still_s)
+            except ConfigurationError as error:
+                absent[inbox] = error
+        if len(absent) == len(settings.inboxes):
+            raise next(iter(absent.values()))
+        yield from (Absent(inbox, str(error)) for inbox, error in absent.items())
+        yield from known.gone(lambda path: settings.inbox_of(path)[0] not in absent)
+
+    def _scan_one(
+        self, inbox: Path, prefix: str, known: Known, still_s: float
+    ) -> Iterator[Seen | Unlisted]:
+        for found in walk(inbox, prefix):
             if isinstance(found, Unlisted):
                 known.meet(found.path)
                 yield found
@@ -130,10 +167,8 @@ class FitsInbox(Loader):
             names = iter(found.names)
             while some := list(islice(names, CHUNK)):
                 since = time.monotonic()
-                met = states(inbox, found.prefix, some)
-                chosen = known.choose(met, incomplete)
-                yield from with_stillness(inbox, chosen, since=since, still_s=still_s)
-        yield from known.gone()
+                chosen = known.choose(states(found, some), incomplete)
+                yield from with_stillness(found, chosen, since=since, still_s=still_s)
 
 
 def _still_s(corral: Corral, profile: Profile) -> float:

@@ -9,8 +9,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.corral.errors import ConfigurationError
 from include.corral.grouping import KEY_LENGTH
-from include.toritos.inbox import Seen, Unlisted, is_too_long, path_key
+from include.corral.settings import Settings
+from include.toritos.inbox import Absent, Seen, Unlisted, is_too_long, path_key
 from include.toritos.known import GONE, QUARANTINE, WAIT, Gone
 from models.columns import path_text
 from models.frame import Frame
@@ -68,16 +70,16 @@ class Look:
 
     Parameters
     ----------
-    inbox
-        Where the files are.
+    settings
+        Where the inboxes are.
     profile
         By which headers are read.
     now
         Time of arrival: no exposure began much later.
     """
 
-    def __init__(self, inbox: Path, profile: Profile, *, now: datetime) -> None:
-        self._inbox = inbox
+    def __init__(self, settings: Settings, profile: Profile, *, now: datetime) -> None:
+        self._settings = settings
         self._profile = profile
         self._now = now
 
@@ -89,7 +91,8 @@ class Look:
         if (refused := self._refused_unopened(seen)) is not None:
             return refused
         try:
-            frame = inspect_safely(self._inbox / seen.path, profile=self._profile, now=self._now)
+            place = self._place(seen.path)
+            frame = inspect_safely(place, profile=self._profile, now=self._now)
         except BadFits as error:
             return self._refused_opened(seen, error)
         return Found(seen, frame, self._night(frame.header.observed_at))
@@ -117,7 +120,7 @@ class Look:
 
     def at_nothing(self, gone: Gone) -> Refused | None:
         """Say that what was refused is no longer met; None when a file is there after all."""
-        place = self._inbox / gone.path
+        place = self._place(gone.path)
         if os.path.lexists(place) and not place.is_dir():
             return None
         return Refused(gone.path, GONE, "gone", "no longer there, or a folder that can be read")
@@ -135,6 +138,16 @@ class Look:
         evidence = f"the folder cannot be read ({folder.error.strerror}): what is in it waits"
         return Refused(folder.path, WAIT, "folder_not_readable", evidence, folder.stamp)
 
+    def at_absent(self, absent: Absent) -> None:
+        """Say that a whole inbox is missing, so that a person looks; the others go on.
+
+        Raises
+        ------
+        ConfigurationError
+            Always.
+        """
+        raise ConfigurationError(absent.reason)
+
     def _refused_unopened(self, seen: Seen) -> Refused | None:
         if is_too_long(seen.path):
             text, key = path_text(seen.path), path_key(seen.path)
@@ -149,13 +162,17 @@ class Look:
         return None
 
     def _refused_opened(self, seen: Seen, error: BadFits) -> Refused:
-        place = self._inbox / seen.path
+        place = self._place(seen.path)
         if error.code == "not_readable" and not os.path.lexists(place):
             return Refused(seen.path, GONE, "gone", "it went before it was read")
         verdict = QUARANTINE if seen.is_overdue else error.verdict
         observed_at = time_in(place, self._profile)
         night = self._night(observed_at) if observed_at else None
         return _refused(seen, verdict, error.code, error.message, night=night)
+
+    def _place(self, path: str) -> Path:
+        inbox, below = self._settings.inbox_of(path)
+        return inbox / below
 
     def _night(self, observed_at: datetime) -> date:
         from include.ccd.night import night_of

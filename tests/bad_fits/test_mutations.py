@@ -1,8 +1,8 @@
 """Damage that nobody listed ends in one of four verdicts, and never in a silent wrong number.
 
-`make chaos` runs the long form: CORRAL_CHAOS_EXAMPLES files per property from the seed
-CORRAL_CHAOS_SEED, which is printed; the same seed gives the same files again. A failing example
-names its base and its mutations: `settle(write(mutated(base(…), […])))` tries it again.
+`make chaos` runs the long form: CORRAL_CHAOS_EXAMPLES files per property from a seed, which is
+printed; the same SEED gives the same files again. A failing example names its base and its
+mutations: `settle(write(mutated(base(…), […])))` tries it again.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from tests.bad_fits.frames import CARD, header, pad, profile, random, scene, sto
 from tests.bad_fits.mutate import BASES, MUTATIONS, Mutation, base, mutated
 from tests.bad_fits.settle import settle
 from tests.bad_fits.twin import sums_hold
+from tests.chaos.table import PROPERTY
 
 EXAMPLES = int(os.environ.get("CORRAL_CHAOS_EXAMPLES", "5000"))
-SEED = int(os.environ.get("CORRAL_CHAOS_SEED", system_random.SystemRandom().randrange(2**32)))
+SEED = int(os.environ.get("SEED") or system_random.SystemRandom().randrange(2**32))
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "toritos" / "profiles"
 ROOM = 1_500_000  # kilobytes, of pytest and everything it has imported
 
@@ -207,7 +208,9 @@ def test_damage_of_real_frames_ends_in_a_verdict_or_in_the_right_numbers(
     ids=["damage", "cut", "header"],
 )
 def test_a_long_run_of_damage_ends_in_verdicts(
-    check: Callable[..., tuple[str, str]], strategies: tuple[Any, ...]
+    check: Callable[..., tuple[str, str]],
+    strategies: tuple[Any, ...],
+    record_property: Callable[[str, Any], None],
 ) -> None:
     """Thousands of files, by a seed that is printed; memory stays where it was."""
     found: Counter[str] = Counter()
@@ -221,12 +224,14 @@ def test_a_long_run_of_damage_ends_in_verdicts(
         found[verdict] += 1
         codes[why] += 1
 
-    print(
-        f"\nCORRAL_CHAOS_SEED={SEED} CORRAL_CHAOS_EXAMPLES={EXAMPLES} {check.__name__}", flush=True
-    )
+    print(f"\nSEED={SEED} CORRAL_CHAOS_EXAMPLES={EXAMPLES} {check.__name__}", flush=True)
     run()
     print(
         f"{sum(found.values())} files: {dict(found)}; {len(codes)} reasons: {codes.most_common(30)}"
+    )
+    record_property(
+        PROPERTY,
+        [f"F18 {check.__name__.replace('check_', 'bad FITS: ')}", sum(found.values()), 0, 0.0, 0],
     )
     assert sum(found.values()) >= EXAMPLES
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < ROOM
@@ -235,10 +240,10 @@ def test_a_long_run_of_damage_ends_in_verdicts(
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
 def test_a_long_run_of_damage_to_real_frames_ends_in_verdicts(
-    real_frames: dict[str, tuple[str, bytes]],
+    real_frames: dict[str, tuple[str, bytes]], record_property: Callable[[str, Any], None]
 ) -> None:
     """A fifth as many: they are larger."""
-    print(f"\nCORRAL_CHAOS_SEED={SEED} check_real", flush=True)
+    print(f"\nSEED={SEED} check_real", flush=True)
     found: Counter[str] = Counter()
 
     @seed(SEED)
@@ -249,6 +254,7 @@ def test_a_long_run_of_damage_to_real_frames_ends_in_verdicts(
 
     run()
     print(f"{sum(found.values())} files: {dict(found)}")
+    record_property(PROPERTY, ["F18 bad FITS: real frames", sum(found.values()), 0, 0.0, 0])
 
 
 @pytest.mark.chaos

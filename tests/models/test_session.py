@@ -34,6 +34,17 @@ tmpfs /database tmpfs rw 0 0
 """
 
 
+@pytest.mark.postgres
+def test_server_that_is_gone_without_a_word_is_noticed(postgres_url: str) -> None:
+    """A worker does not hold its units for the hours that a system waits by default."""
+    engine = make_engine(postgres_url)
+    with engine.connect() as connection:
+        info = connection.connection.driver_connection.info.get_parameters()
+    engine.dispose()
+    assert info["tcp_user_timeout"] == "60000"
+    assert (int(info["keepalives_idle"]), int(info["keepalives_interval"])) == (30, 10)
+
+
 @pytest.fixture
 def mounts(tmp_path: Path) -> Path:
     """A table of mounts with a network filesystem."""

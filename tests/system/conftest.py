@@ -8,12 +8,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import select
 
 from include.corral.corral import Corral
@@ -22,10 +19,10 @@ from include.corral.settings import Settings
 from include.toritos.loader import FitsInbox
 from include.toritos.simulator import NightPlan, simulate_night
 from models import Product
+from tests.mail_office import Office
 from tools.airflow_api import AirflowApi, Run
-from tools.airflow_env import ROOT, free_port
+from tools.airflow_env import ROOT
 from tools.processes import marked
-from tools.progress import wait_until
 from tools.stack import Stack
 
 HERE = Path(__file__).parent
@@ -34,44 +31,10 @@ MISHAPS = ("killed", "crash", "hungry", "bad", "again", "flaky", "endless", "slo
 TEST_DAGS = ("kelvin", "past_nights", "dawdle", "notes", *(f"mishap_{name}" for name in MISHAPS))
 
 
-class Mailbox:
-    """An SMTP server on this machine, and the mails it took."""
-
-    def __init__(self) -> None:
-        self.mails: list[Message] = []
-        self.port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
-
-    async def handle_DATA(self, _server, _session, envelope):
-        self.mails.append(message_from_bytes(envelope.content))
-        return "250 OK"
-
-    def about(self, words: str) -> list[Message]:
-        """Mails whose subject holds `words`."""
-        return [mail for mail in self.mails if words in str(mail["Subject"])]
-
-    def wait_for(self, words: str, *, timeout_s: float = 60) -> Message:
-        """The first mail whose subject holds `words`."""
-        wait_until(lambda: None if self.about(words) else f"mail {words!r}", timeout_s=timeout_s)
-        return self.about(words)[0]
-
-    def text(self, mail: Message) -> str:
-        """Text of a mail, as it came."""
-        part = mail.get_payload(0) if mail.is_multipart() else mail
-        return part.get_payload(decode=True).decode()
-
-    def __enter__(self):
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_):
-        self._controller.stop()
-
-
 @pytest.fixture(scope="session")
-def mailbox() -> Iterator[Mailbox]:
+def mailbox() -> Iterator[Office]:
     """Takes every mail that the stack sends."""
-    with Mailbox() as box:
+    with Office() as box:
         yield box
 
 
@@ -88,7 +51,7 @@ def broken_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox, broken_dags: Path
+    tmp_path_factory: pytest.TempPathFactory, mailbox: Office, broken_dags: Path
 ) -> Iterator[Stack]:
     """A healthy stack that has the project's DAGs and those of these tests, none of them paused."""
     home = tmp_path_factory.mktemp("airflow")
@@ -102,6 +65,7 @@ def stack(
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "CORRAL_ALERT_TO": "night-shift@example.org",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     }
     installation = home / "corral"
     (installation / "inbox").mkdir(parents=True)

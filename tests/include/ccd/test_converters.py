@@ -74,6 +74,7 @@ def test_what_makes_no_sense_is_refused(name: str, value: object) -> None:
     ("parts", "layout", "expected"),
     [
         (["2024-05-13T01:59:58.11"], "iso", datetime(2024, 5, 13, 1, 59, 58, 110000, UTC)),
+        (["2016-12-31T23:59:60.5"], "iso", datetime(2017, 1, 1, 0, 0, 0, 500000, UTC)),
         (["2024-05-13T01:59:58Z"], "iso", datetime(2024, 5, 13, 1, 59, 58, 0, UTC)),
         (["2024-05-13 01:59:58"], "iso", datetime(2024, 5, 13, 1, 59, 58, 0, UTC)),
         (["2024-05-13", "01:59:58.5"], "iso", datetime(2024, 5, 13, 1, 59, 58, 500000, UTC)),

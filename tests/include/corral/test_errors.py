@@ -57,6 +57,8 @@ def database_error(**state) -> OperationalError:
         (OSError(errno.EROFS, "no"), FailureClass.CONFIGURATION),
         (MemoryError(), FailureClass.RETRY),
         (database_error(state="40P01"), FailureClass.RETRY),
+        (database_error(state="XX001"), FailureClass.RETRY),
+        (database_error(code=sqlite3.SQLITE_NOTADB), FailureClass.RETRY),
         (ValueError("x"), FailureClass.BUG),
         (ZeroDivisionError(), FailureClass.BUG),
         (database_error(state="42P01"), FailureClass.BUG),
@@ -117,6 +119,8 @@ def test_refused_write_is_recognised() -> None:
     ("error", "raised"),
     [
         (database_error(state="57P01"), Retryable),
+        (database_error(state="XX002"), ConfigurationError),
+        (database_error(code=sqlite3.SQLITE_CORRUPT), ConfigurationError),
         (DatabaseError("on a network filesystem"), ConfigurationError),
         (ProgrammingError("x", {}, Driver(state="42601")), DBAPIError),
         (KeyError("x"), KeyError),

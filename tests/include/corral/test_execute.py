@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import update as sql_update
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.errors import FailureClass
+from include.corral.settings import Settings
 from include.corral.step import Step
 from models import Frame, Product, ProductInput, Unit
 from tests.include.corral.lab import (
@@ -23,6 +25,7 @@ from tests.include.corral.lab import (
     add_frames,
     add_pebbles,
     files,
+    make_tables,
 )
 
 
@@ -145,6 +148,34 @@ def test_failed_unit_costs_the_others_of_its_batch_no_query(lab: Corral) -> None
     report = drain(lab, Weigh(poison=bad))
     assert (report.done, report.failed) == (100, 100)
     assert sum("FROM lab_pebble" in statement for statement in statements) < 20
+
+
+@pytest.mark.postgres
+def test_connection_that_breaks_in_a_unit_fails_that_unit_alone(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """It may pass by itself; the units after it have a connection again."""
+    lab = Corral(Settings.below(tmp_path, database_url=postgres_url))
+    make_tables(lab)
+    add_pebbles(lab, range(3))
+
+    class Unlucky(Step):
+        """Every pebble is weighed, and at one of them the connection breaks."""
+
+        model = Pebble
+
+        def process(self, work: Pebble, run: Any) -> Any:
+            mine = run.session.scalar(select(func.pg_backend_pid()))
+            if work.value == 1:
+                with lab.read() as session:
+                    session.execute(select(func.pg_terminate_backend(mine)))
+                run.session.scalar(select(func.count()).select_from(Pebble))
+            yield Weight(pebble_id=work.id, grams=1.0)
+
+    report = drain(lab, Unlucky())
+    lab.close()
+    (failure,) = report.failures
+    assert (report.done, failure.failure_class) == (2, FailureClass.RETRY)
 
 
 def test_no_transaction_is_open_while_the_next_unit_is_computed(lab: Corral) -> None:

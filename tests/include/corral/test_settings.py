@@ -53,6 +53,34 @@ def test_paths_are_absolute_whatever_is_given(monkeypatch, tmp_path) -> None:
     assert settings.products == tmp_path / ".corral" / "products"
 
 
+def test_several_inboxes_are_told_apart_by_what_paths_begin_with() -> None:
+    """The first by nothing, the others by a name that no file of the first can have."""
+    settings = Settings.from_env({"CORRAL_INBOX": "/data/raw:/mnt/nas:/mnt/usb"})
+    assert settings.inboxes == {
+        "": Path("/data/raw"),
+        ".nas/": Path("/mnt/nas"),
+        ".usb/": Path("/mnt/usb"),
+    }
+    assert settings.inbox_of("2026-11-20/a.fits") == (Path("/data/raw"), "2026-11-20/a.fits")
+    assert settings.inbox_of(".usb/n/a.fits") == (Path("/mnt/usb"), "n/a.fits")
+    assert settings.inbox_of("nas/a.fits") == (Path("/data/raw"), "nas/a.fits")
+
+
+@pytest.mark.parametrize(
+    ("inboxes", "message"),
+    [
+        ("/data:/mnt/a/raw:/mnt/b/raw", "need names of their own"),
+        ("/data:/data/raw", "lies in inbox /data"),
+        ("/data/raw:/data", "lies in inbox /data"),
+        ("/data:/data", "lies in inbox /data"),
+    ],
+)
+def test_inboxes_that_would_mix_their_files_are_refused(inboxes, message) -> None:
+    """One path must mean one file, and one file have one path."""
+    with pytest.raises(ConfigurationError, match=message):
+        Settings.from_env({"CORRAL_INBOX": inboxes})
+
+
 @pytest.mark.parametrize("lease", ["soon", "0.0", "-1", "nan"])
 def test_lease_that_is_no_time_is_refused(lease) -> None:
     """A lease of no length would give every unit to everyone."""

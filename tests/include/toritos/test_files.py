@@ -18,7 +18,7 @@ def find(station):
     def found():
         with station.corral.read() as session:
             frame = session.query(Frame).order_by(Frame.id).first()
-            return place_of(frame, station.corral.settings.inbox)
+            return place_of(frame, station.corral.settings)
 
     return found
 

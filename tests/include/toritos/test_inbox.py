@@ -207,6 +207,6 @@ def test_second_look_comes_after_the_time_of_the_profile(station, monkeypatch) -
 )
 def test_marker_beside_a_file_says_that_it_is_complete(others, expected) -> None:
     """After the whole name, or in place of the last suffix."""
-    folder = Folder("n/", ["a.fits", "b.fit"], frozenset(others))
+    folder = Folder(Path("n"), "n/", ["a.fits", "b.fit"], frozenset(others))
     assert unmarked(folder, ".done") == expected
     assert unmarked(folder, None) == set()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy.orm import Mapped, mapped_column
 
 from include.corral.corral import Corral
@@ -20,7 +17,7 @@ from include.corral.loader import Loader
 from include.corral.settings import Settings
 from include.corral.step import Step
 from models import Base
-from tools.airflow_env import free_port
+from tests.mail_office import Office, smtp_connection
 
 
 class Reading(Base):
@@ -108,31 +105,15 @@ def make_context() -> Callable[..., dict[str, Any]]:
     return make
 
 
-class Mailbox:
-    """An SMTP server on this machine, and the mails it took."""
-
-    def __init__(self) -> None:
-        self.mails: list[Message] = []
-
-    async def handle_DATA(self, _server, _session, envelope):
-        self.mails.append(message_from_bytes(envelope.content))
-        return "250 OK"
-
-    def text(self) -> str:
-        """Text of the one mail that came."""
-        (mail,) = self.mails
-        return mail.get_payload(0).get_payload(decode=True).decode()
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """What `smtp_default` leads to."""
+    with Office() as office:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", smtp_connection(office.port))
+        yield office
 
 
 @pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    """What `smtp_default` leads to."""
-    box = Mailbox()
-    port = free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "corral@example.org"}
-    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    yield box
-    controller.stop()
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`smtp_default` leads to where nobody listens."""
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", smtp_connection(1))

@@ -2,82 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
 import smtplib
 import socket
-from collections.abc import Callable, Iterator
-from email import message_from_bytes
-from email.message import Message as Mail
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from corral_ops.mail import EmailChannel, addresses
 from include.corral.channel import NotNow, Refused
 from include.corral.message import Message
 from models.alert import Alert
 from tests.include.corral.channels.conftest import make_message
+from tests.mail_office import Office, hang_up, smtp_connection
 from tools.airflow_env import free_port
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, port: int, **more: Any) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", smtp_connection(port, **more))
+
 
 TO = ["night@example.org", "shift@example.org"]
 
 
-class Office:
-    """A mail server that answers each command as it is told, or takes everything."""
-
-    def __init__(self) -> None:
-        self.mails: list[Mail] = []
-        self.answers: dict[str, str | Callable[[SMTP], Any]] = {}
-
-    async def handle_MAIL(self, server: SMTP, *rest: Any) -> str:
-        _, envelope, address, _ = rest
-        envelope.mail_from = address
-        return self._answer("MAIL", server)
-
-    async def handle_RCPT(self, server: SMTP, *rest: Any) -> str:
-        _, envelope, address, _ = rest
-        said = self._answer(address, server)
-        if said.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return said
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        said = self._answer("DATA", server)
-        if said.startswith("250"):
-            self.mails.append(message_from_bytes(envelope.content))
-        return said
-
-    def _answer(self, what: str, server: SMTP) -> str:
-        answer = self.answers.get(what, "250 OK")
-        if callable(answer):
-            answer(server)
-            return "250 OK"
-        return answer
-
-
-def hang_up(server: SMTP) -> None:
-    """The server has the text, and its answer never comes."""
-    server.transport.abort()
-
-
 @pytest.fixture
-def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    made = Office()
-    controller = Controller(made, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    connect(monkeypatch, controller.port)
-    yield made
-    controller.stop()
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, port: int, **more: Any) -> None:
-    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "corral@example.org"}
-    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra | more}
-    connection |= {key: more.pop(key) for key in ("login", "password") if key in more}
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+def office(mailbox: Office) -> Office:
+    return mailbox
 
 
 def test_mail_is_text_and_a_page_of_the_same_text(office: Office) -> None:
@@ -166,8 +115,7 @@ def test_server_that_is_away_is_certain(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_server_that_cannot_do_what_is_asked_is_certain(office, monkeypatch, more) -> None:
     """No TLS, no STARTTLS, no log-in there: nothing is sent without."""
-    port = json.loads(os.environ["AIRFLOW_CONN_SMTP_DEFAULT"])["port"]
-    connect(monkeypatch, port, **more)
+    connect(monkeypatch, office.port, **more)
     with pytest.raises(NotNow):
         EmailChannel(to=TO).send(make_message())
     assert office.mails == []

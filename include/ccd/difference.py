@@ -1,0 +1,384 @@
+"""What changed between two aligned images, with its variance: their PSF-matched difference."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from include.ccd import _kernels_difference as kernels
+from include.ccd.errors import CcdError
+from include.ccd.image import Image
+from include.ccd.mask import MaskBit
+from include.ccd.matching_kernel import (
+    Basis,
+    MatchingKernel,
+    StampPair,
+    exponents,
+    fit_kernel,
+    polynomial,
+    stamp_weights,
+)
+from include.ccd.robust import MAD_TO_SIGMA
+from include.ccd.stamps import SIGMA_TO_FWHM, cut, find_stamps, fwhm_px, typical_star
+
+Which = Literal["science", "reference"]
+
+_TILE_PX: Final = 128
+_SMALLEST_TILE_PX: Final = 32
+_TILES: Final = 16
+_FILL_PX: Final = 2
+_STAR_HALF_PX: Final = 12
+_HOLE_LEFT_OUT: Final = 0.05
+_BLOOM_LEFT_OUT: Final = 0.005
+_IMAGE_TOLERANCE: Final = 3e-4
+_VARIANCE_TOLERANCE: Final = 3e-3
+_MESH_PX: Final = 128
+_THIN: Final = 2
+_MESH_CLIP_SIGMA: Final = 4.0
+_MESH_ROUNDS: Final = 3
+_KEEP_VALUE: Final = np.uint16(MaskBit.SATURATED | MaskBit.INTERPOLATED)
+
+Array = npt.NDArray[Any]
+
+
+class DifferenceError(CcdError):
+    """Two images cannot be subtracted from one another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differencing:
+    """How images are subtracted.
+
+    Attributes
+    ----------
+    convolve : {'sharper', 'science', 'reference'}
+        Which image takes the kernel; to convolve the broader one would amplify noise.
+    kernel_degree, background_degree : int
+        Of the polynomials by which kernel and background vary over the image.
+    stamp_cell_px : int
+        The brightest clean star of each cell of this side is a stamp.
+    stamp_half_px : int
+        Stars are compared within ± this.
+    stamp_snr : float
+        A star's peak stands out of the noise by so many sigma, in the reference.
+    min_stamps : int
+        With fewer the images are not subtracted.
+    clip_sigma : float
+        Stars that fit worse than the others by this are put aside: they vary, or are none.
+    """
+
+    convolve: Literal["sharper", "science", "reference"] = "sharper"
+    kernel_degree: int = 1
+    background_degree: int = 2
+    stamp_cell_px: int = 128
+    stamp_half_px: int = 15
+    stamp_snr: float = 20.0
+    min_stamps: int = 5
+    clip_sigma: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.kernel_degree <= 3 and 0 <= self.background_degree <= 4):
+            raise ValueError("kernel_degree must be 0 to 3, background_degree 0 to 4")
+        if self.stamp_cell_px < 16 or self.stamp_half_px < 5 or self.min_stamps < 1:
+            raise ValueError("need stamp_cell_px ≥ 16, stamp_half_px ≥ 5, min_stamps ≥ 1")
+        if not (self.stamp_snr > 0 and self.clip_sigma > 0):
+            raise ValueError("stamp_snr and clip_sigma must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference image and how it came to be.
+
+    Attributes
+    ----------
+    image : Image
+        Science minus reference on the flux scale of the science image; its stars have the width
+        of the broader of the two. Variances are those of single pixels: neighbours are
+        correlated through the kernel.
+    kernel : MatchingKernel
+    convolved : {'science', 'reference'}
+        The image that took the kernel.
+    psf : float64 (25, 25)
+        A typical star of the image that did not, of sum 1: what something new looks like.
+    """
+
+    image: Image
+    kernel: MatchingKernel
+    convolved: Which
+    psf: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An image without holes, its level taken off."""
+
+    sci: Array
+    var: Array
+    mask: Array
+    star: Array
+    fwhm_px: float
+
+
+def subtract(
+    science: Image, reference: Image, *, differencing: Differencing, threads: int = 1
+) -> Difference:
+    """The difference of two images of the same pixels on the sky.
+
+    The sharper image is convolved with a kernel that varies over the field
+    (`include.ccd.matching_kernel`, after Alard and Lupton) and taken from the other one. What is
+    left of the background, a polynomial through clipped medians of cells, is subtracted, too.
+
+    Parameters
+    ----------
+    science, reference : Image
+        With variance, aligned to a fraction of a pixel, of one shape. The reference may be on
+        another flux scale.
+    differencing : Differencing
+    threads : int
+        For the convolution.
+
+    Returns
+    -------
+    Difference
+        A pixel is masked as in the science image and as in the reference, and around masked
+        pixels of the convolved one as far as they contribute; NO_DATA where the kernel reaches
+        over the border. No value is NaN.
+
+    Raises
+    ------
+    DifferenceError
+        No variance, different shapes, or too few stars in common.
+    """
+    _require_alike(science, reference)
+    frames, places = _prepare(science, reference, differencing)
+    convolved = _which(frames, differencing)
+    sharp = frames[convolved]
+    broad = frames["reference" if convolved == "science" else "science"]
+    basis = Basis.between(sharp.fwhm_px, broad.fwhm_px)
+    half = basis.half_px
+    padded = (np.pad(sharp.sci, half, mode="edge"), np.pad(sharp.var, half, mode="edge"))
+    stamps = _stamps(padded, sharp, broad, places, differencing.stamp_half_px)
+    kernel = fit_kernel(
+        stamps,
+        basis=basis,
+        shape=(int(sharp.sci.shape[0]), int(sharp.sci.shape[1])),
+        degree=differencing.kernel_degree,
+        clip_sigma=differencing.clip_sigma,
+    )
+    matched, spread = _convolve(*padded, kernel, threads)
+    sci = np.subtract(broad.sci, matched, out=matched)
+    var = np.add(broad.var, spread, out=spread)
+    if convolved == "science":
+        _to_science_scale(sci, var, kernel)
+    mask = _mask(sharp.mask, broad.mask, kernel)
+    image = Image(sci, var, mask, unit=science.unit)
+    offset = _take_background(image, differencing.background_degree)
+    image.cards = {"DIFFCONV": (convolved, "image that took the kernel")}
+    image.metrics = _metrics(image, kernel, frames) | {"difference_offset": offset}
+    return Difference(image, kernel, convolved, broad.star)
+
+
+def _require_alike(science: Image, reference: Image) -> None:
+    if science.sci.shape != reference.sci.shape:
+        raise DifferenceError(
+            f"science is {science.sci.shape}, reference {reference.sci.shape}: align them first"
+        )
+    if science.var is None or reference.var is None:
+        raise DifferenceError("both images need a variance plane")
+
+
+def _prepare(
+    science: Image, reference: Image, differencing: Differencing
+) -> tuple[dict[Which, _Frame], Array]:
+    """Both images without holes, with a typical star each, and the stars in common."""
+    filled = {"science": _filled(science), "reference": _filled(reference)}
+    sci, var, mask = filled["reference"]
+    half = differencing.stamp_half_px
+    places = find_stamps(
+        sci,
+        var,
+        mask | filled["science"][2],
+        cell_px=min(differencing.stamp_cell_px, max(16, min(sci.shape) // 6)),
+        margin_px=max(half, _STAR_HALF_PX) + 2,
+        snr=differencing.stamp_snr,
+    )
+    if len(places) < differencing.min_stamps:
+        raise DifferenceError(
+            f"{len(places)} stars stand out by {differencing.stamp_snr:g} sigma, "
+            f"{differencing.min_stamps} are needed"
+        )
+    frames: dict[Which, _Frame] = {}
+    names: tuple[Which, Which] = ("science", "reference")
+    for name in names:
+        sci, var, mask = filled[name]
+        star = typical_star(sci, places, half_px=_STAR_HALF_PX)
+        frames[name] = _Frame(sci, var, mask, star, fwhm_px(star))
+    return frames, places
+
+
+def _filled(image: Image) -> tuple[Array, Array, Array]:
+    """Values less their median, variances and mask, with holes closed by their neighbours."""
+    sci, var = image.sci.copy(), np.array(image.var)
+    mask = np.zeros(sci.shape, np.uint16) if image.mask is None else image.mask.copy()
+    mask[~(np.isfinite(sci) & np.isfinite(var) & (var > 0))] |= np.uint16(MaskBit.NO_DATA)
+    usable = mask[::4, ::4] == 0
+    if not usable.any():
+        raise DifferenceError("an image has no usable pixel")
+    sci -= np.median(sci[::4, ::4][usable])
+    # What was interpolated or saturated has a value that is better than that of neighbours.
+    holes = np.where((mask != 0) & ((mask & _KEEP_VALUE) == 0), np.uint16(1), np.uint16(0))
+    holes[(mask & np.uint16(MaskBit.NO_DATA)) != 0] = 1
+    kernels.fill_masked(sci, holes, 1, _FILL_PX, 0.0)
+    kernels.fill_masked(var, holes, 1, _FILL_PX, float(np.median(var[::4, ::4][usable])))
+    return sci, var, mask
+
+
+def _which(frames: dict[Which, _Frame], differencing: Differencing) -> Which:
+    if differencing.convolve != "sharper":
+        return differencing.convolve
+    sharper = frames["science"].fwhm_px < frames["reference"].fwhm_px
+    return "science" if sharper else "reference"
+
+
+def _stamps(
+    padded: tuple[Array, Array], sharp: _Frame, broad: _Frame, places: Array, half: int
+) -> StampPair:
+    sigma2 = max(broad.fwhm_px**2 - sharp.fwhm_px**2, SIGMA_TO_FWHM**2) / SIGMA_TO_FWHM**2
+    # The sum of the squares of a Gaussian kernel: what is left of the noise of the sharper one.
+    left = 1.0 / (4.0 * np.pi * sigma2)
+    variances = cut(broad.var, places, half) + left * cut(sharp.var, places, half)
+    unusable = (cut(broad.mask, places, half) | cut(sharp.mask, places, half)) != 0
+    weight = stamp_weights(variances, unusable)
+    target = cut(broad.sci, places, half).astype(np.float64)
+    return StampPair(*padded, places, target, weight)
+
+
+def _convolve(
+    padded: Array, padded_var: Array, kernel: MatchingKernel, threads: int
+) -> tuple[Array, Array]:
+    """The sharper image and its variance after the kernel, which is constant within a tile."""
+    out, spread = np.empty(kernel.shape, np.float32), np.empty(kernel.shape, np.float32)
+    tile = min(max(min(kernel.shape) // _TILES, _SMALLEST_TILE_PX), _TILE_PX)
+    rows, columns = (_edges(side, tile) for side in kernel.shape)
+    field = kernel.field()
+
+    def band(edges: tuple[int, int]) -> None:
+        y0, y1 = edges
+        for x0, x1 in columns:
+            local = field((y0 + y1) / 2, (x0 + x1) / 2)
+            factors = separable(local, _IMAGE_TOLERANCE)
+            kernels.convolve_block(padded, *factors, (y0, x0), out[y0:y1, x0:x1])
+            factors = separable(local**2, _VARIANCE_TOLERANCE)
+            kernels.convolve_block(padded_var, *factors, (y0, x0), spread[y0:y1, x0:x1])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(band, rows))
+    return out, np.maximum(spread, 0.0, out=spread)
+
+
+def separable(kernel: Array, tolerance: float) -> tuple[Array, Array]:
+    """A kernel as a sum of products of one-dimensional factors (r, 2h + 1), in reverse order.
+
+    Terms are left out below `tolerance` times the first; what is left keeps the sum.
+    """
+    left, values, right = np.linalg.svd(kernel[::-1, ::-1])
+    rank = int(np.count_nonzero(values > tolerance * values[0]))
+    along_y, along_x = (left[:, :rank] * values[:rank]).T, right[:rank]
+    along_y *= kernel.sum() / float(along_y.sum(axis=1) @ along_x.sum(axis=1))
+    return np.ascontiguousarray(along_y, np.float32), np.ascontiguousarray(along_x, np.float32)
+
+
+def _edges(size: int, step: int) -> list[tuple[int, int]]:
+    return list(pairwise([*range(0, size, step), size]))
+
+
+def _reach(kernel: Array, left_out: float) -> int:
+    """Half-width of the square that holds all but a part of the sum of the absolute kernel."""
+    half = int(kernel.shape[0]) // 2
+    weights = np.abs(kernel)
+    for reach in range(half + 1):
+        inner = slice(half - reach, half + reach + 1)
+        if weights[inner, inner].sum() >= (1.0 - left_out) * weights.sum():
+            return int(reach)
+    return int(half)
+
+
+def _to_science_scale(sci: Array, var: Array, kernel: MatchingKernel) -> None:
+    """Turn reference minus matched science into science minus reference, in place."""
+    columns = np.arange(sci.shape[1], dtype=np.float64)
+    for y0, y1 in _edges(sci.shape[0], _TILE_PX):
+        rows = np.arange(y0, y1, dtype=np.float64)[:, None]
+        factor = (-1.0 / kernel.scale(rows, columns)).astype(np.float32)
+        sci[y0:y1] *= factor
+        var[y0:y1] *= factor * factor
+
+
+def _mask(sharp: Array, broad: Array, kernel: MatchingKernel) -> Array:
+    half = kernel.basis.half_px
+    middle = kernel.at(kernel.shape[0] / 2, kernel.shape[1] / 2)
+    mask = broad.copy()
+    # A closed hole is nearly right; the light missing from a saturated star is not.
+    bloomed = sharp & np.uint16(MaskBit.SATURATED)
+    kernels.smear_mask(sharp, _reach(middle, _HOLE_LEFT_OUT), mask)
+    kernels.smear_mask(bloomed, _reach(middle, _BLOOM_LEFT_OUT), mask)
+    for border in (np.s_[:half], np.s_[-half:], np.s_[:, :half], np.s_[:, -half:]):
+        mask[border] |= np.uint16(MaskBit.NO_DATA)
+    return mask
+
+
+def _take_background(image: Image, degree: int) -> float:
+    """Subtract the polynomial through the medians of cells, in place; its mean, as a number."""
+    ny, nx = image.sci.shape
+    middles, medians = _mesh(image)
+    if len(medians) < (degree + 1) * (degree + 2):
+        degree = 0
+    terms = polynomial(middles[:, 0] / ny - 0.5, middles[:, 1] / nx - 0.5, degree)
+    kept = np.ones(len(medians), np.bool_)
+    for _ in range(_MESH_ROUNDS):
+        found = np.linalg.lstsq(terms[kept], medians[kept], rcond=None)[0]
+        off = np.abs(medians - terms @ found)
+        kept = off <= _MESH_CLIP_SIGMA * MAD_TO_SIGMA * float(np.median(off)) + 1e-12
+    rows, columns = ((np.arange(side) + 0.5) / side - 0.5 for side in (ny, nx))
+    for j in range(degree + 1):
+        # All terms of one power of y: an outer product.
+        powers = [found[n] * columns**i for n, (k, i) in enumerate(exponents(degree)) if k == j]
+        image.sci -= np.outer(rows**j, np.sum(powers, axis=0)).astype(np.float32)
+    return float((terms @ found).mean())
+
+
+def _mesh(image: Image) -> tuple[Array, Array]:
+    """Middles (n, 2) and medians (n,) of the cells that are mostly unmasked."""
+    assert image.mask is not None
+    middles, medians = [], []
+    rows, columns = (_edges(side, _MESH_PX) for side in image.sci.shape)
+    for (y0, y1), (x0, x1) in product(rows, columns):
+        cell = np.s_[y0:y1:_THIN, x0:x1:_THIN]
+        values = image.sci[cell][image.mask[cell] == 0]
+        if values.size >= (_MESH_PX // _THIN) ** 2 // 4:
+            middles.append(((y0 + y1) / 2, (x0 + x1) / 2))
+            medians.append(float(np.median(values)))
+    if not medians:
+        raise DifferenceError("hardly anything of the difference is unmasked")
+    return np.array(middles), np.array(medians)
+
+
+def _metrics(image: Image, kernel: MatchingKernel, frames: dict[Which, _Frame]) -> dict[str, float]:
+    assert image.var is not None
+    assert image.mask is not None
+    ratio = image.sci[::3, ::3] / np.sqrt(image.var[::3, ::3])
+    ratio = ratio[image.mask[::3, ::3] == 0]
+    width = MAD_TO_SIGMA * float(np.median(np.abs(ratio - np.median(ratio))))
+    ny, nx = kernel.shape
+    return {
+        "difference_width_sigma": width,
+        "kernel_scale": float(kernel.scale(ny / 2, nx / 2)),
+        "kernel_chi_square": kernel.chi_square,
+        "kernel_stamps": float(kernel.stamps_used),
+        "fwhm_science_px": frames["science"].fwhm_px,
+        "fwhm_reference_px": frames["reference"].fwhm_px,
+    }

@@ -1,0 +1,87 @@
+"""The clock of the database is wrong, or jumps: nothing is lost, and nothing done twice."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.chaos.homes import Home
+from tests.chaos.moments import Moments
+from tests.chaos.night import PROCESSORS, Recovery
+from tests.chaos.trials import Trials
+
+pytestmark = pytest.mark.chaos
+DAY_S = 86400.0
+# What has lain for long, or a lease that is over: told of by whoever believes the clock.
+BELIEVED = ('"rule":"waiting_files"', '"rule":"broken_promises"', '"rule":"silent_camera"')
+SHIFTS_S = {
+    "an hour ahead": 3600.0,
+    "an hour behind": -3600.0,
+    "a day ahead": DAY_S,
+    "a day behind": -DAY_S,
+    "ten years ahead": 3652 * DAY_S,
+    "ten years behind": -3652 * DAY_S,
+    "after 2038": datetime(2038, 1, 19, 3, 14, 9, tzinfo=UTC).timestamp() - time.time(),
+    "after 2106": datetime(2106, 2, 7, 6, 28, 17, tzinfo=UTC).timestamp() - time.time(),
+}
+
+
+class Clocks(Trials):
+    """Trials in which messages about time may be wrong, and nothing else."""
+
+    def take(self, what: str, recovery: Recovery) -> None:
+        """Add what was found, less the messages."""
+        left = [it for it in recovery.violations if not any(rule in it for rule in BELIEVED)]
+        super().take(what, replace(recovery, violations=left))
+
+
+def set_clock(shift_s: Callable[[], float]) -> None:
+    """Let SQLite's clock be wrong in this process, by what `shift_s` gives at each look."""
+
+    def strftime(_format: str, _when: str) -> str:
+        shifted = datetime.now(UTC) + timedelta(seconds=shift_s())
+        return shifted.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+    def connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.create_function("strftime", 2, strftime)
+
+    event.listen(Engine, "connect", connected)
+
+
+@pytest.mark.parametrize("shift", SHIFTS_S)
+def test_killed_while_the_clock_was_wrong(prepared_sqlite, ledger, dice, shift) -> None:
+    """Whoever was killed then is caught up with by the right clock."""
+    first = PROCESSORS[0]
+    trials = Clocks("F13 clocks of the database", prepared_sqlite[first], PROCESSORS)
+    at = dice.randrange(50, 1200)
+
+    def work(home: Home) -> None:
+        set_clock(lambda: SHIFTS_S[shift])
+        Moments(home.place, at=at).watch()
+        trials.work(home)
+
+    trials.one(f"{shift}, killed at {at}", inside=work)
+    trials.close(ledger)
+
+
+@pytest.mark.parametrize("largest_s", [2.0, 3600.0, 2 * DAY_S, 365 * DAY_S])
+def test_clock_that_jumps_all_the_time(prepared_sqlite, ledger, dice, largest_s) -> None:
+    """A whole night is worked through while each look at the clock tells another time."""
+    first = PROCESSORS[0]
+    trials = Clocks("F13 clocks of the database", prepared_sqlite[first], PROCESSORS)
+    jumps = random.Random(dice.random())
+
+    def work(home: Home) -> None:
+        set_clock(lambda: jumps.uniform(-largest_s, largest_s))
+        trials.work(home)
+
+    assert trials.one(f"jumps up to {largest_s:g} s", inside=work) == 0
+    trials.injected = 1
+    trials.close(ledger)
