@@ -13,9 +13,6 @@ from airflow.sdk import DAG
 from corral_ops.notifiers import FailureNotifier
 from tests.plugins.conftest import ROOT
 
-# Airflow reads `.airflowignore` with a class that its own dependency has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
-
 FILES = sorted((ROOT / "dags").glob("*.py"))
 HEAVY = ("numpy", "astropy", "numba", "scipy", "sep", "pandas", "fastapi", "httpx")
 

@@ -9,9 +9,6 @@ from corral_ops.runtime import make_processor
 from include.corral.sweep import Sweep
 from tests.plugins.conftest import ROOT
 
-# Airflow reads `.airflowignore` with a class that its own dependency has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def bag() -> DagBag:

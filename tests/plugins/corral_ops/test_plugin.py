@@ -11,9 +11,6 @@ import pytest
 from corral_ops.provider_info import get_provider_info
 from tests.plugins.conftest import ROOT
 
-# Airflow reads `.airflowignore` with a class that its own dependency has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
-
 HEAVY = ("numpy", "astropy", "numba", "scipy", "fastapi", "pandas", "aiosmtplib")
 
 

@@ -58,7 +58,6 @@ def test_it_survives_the_way_through_airflows_database(timetable):
     assert again.summary == f"nightly, 12 h {SITE}"
 
 
-@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 def test_airflow_knows_it_by_the_plugin():
     """Without this a DAG that uses it does not load."""
     from airflow.plugins_manager import get_timetables_plugins
