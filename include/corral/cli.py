@@ -80,7 +80,8 @@ def _parser(pipeline: Pipeline) -> argparse.ArgumentParser:
         "--deep", action="store_true", help="also audit, and remove files that no row names"
     )
     broom.set_defaults(command=_sweep)
-    add_alerts(commands)
+    for add in (add_alerts, *pipeline.commands):
+        add(commands)
     steps = commands.add_parser("steps", help="list loader, steps and alerts")
     steps.set_defaults(command=_steps)
     return parser

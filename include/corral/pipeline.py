@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -35,6 +36,8 @@ class Pipeline:
         That the audit looks at, beside those that every ledger makes.
     sweeps, deep_sweeps
         What looks after the installation, every few minutes and once a day.
+    commands
+        Functions that add commands of its own to those of the command line, see `alerts_cli`.
     account
         Gives the lines of a table: what came in, in a partition or in all, and what became of it.
     """
@@ -46,6 +49,7 @@ class Pipeline:
     promises: Sequence[Promise] = ()
     sweeps: Sequence[type[Sweep]] = (LightSweep,)
     deep_sweeps: Sequence[type[Sweep]] = (DeepSweep,)
+    commands: Sequence[Callable[[Any], None]] = ()
     account: Callable[[Session, str | None], Iterable[str]] | None = None
 
     def processors(self) -> list[type[Processor]]:

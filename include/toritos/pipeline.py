@@ -6,6 +6,7 @@ from include.corral import cli
 from include.corral.pipeline import Pipeline
 from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
+from include.toritos.commands import add_report
 from include.toritos.loader import FitsInbox
 from include.toritos.steps import (
     CheckQuality,
@@ -25,6 +26,7 @@ TORITOS = Pipeline(
     promises=PROMISES,
     sweeps=(ToritosSweep,),
     deep_sweeps=(ToritosAudit,),
+    commands=(add_report,),
     account=account_table,
 )
 

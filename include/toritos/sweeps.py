@@ -1,4 +1,4 @@
-"""The sweeps of TORITOS: those of every pipeline, and the camera's silence."""
+"""The sweeps of TORITOS: those of every pipeline, the camera's silence, and ended nights."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from include.toritos.account import files_are_accounted_for
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.freshness import silent_camera
 from include.toritos.night import STAGES
+from include.toritos.night_end import PARAMETERS, ended_nights
 
 PROMISES: Sequence[Promise] = (files_are_accounted_for,)
 
 
 class ToritosSweep(LightSweep):
-    """As any light sweep, and: a camera that is silent at night is told of."""
+    """As any light sweep, and: a silent camera is told of, and how each night went."""
 
-    parts: ClassVar[Sequence[Part]] = (*LightSweep.parts, silent_camera)
+    parts: ClassVar[Sequence[Part]] = (*LightSweep.parts, silent_camera, ended_nights)
+    parameters = {**LightSweep.parameters, **PARAMETERS}
     rules: ClassVar[Sequence[type[Alert]]] = (QuarantinedFiles,)
 
 

@@ -1,0 +1,1 @@
+"""A site that takes the alerts of a pipeline, and shows them."""
