@@ -61,10 +61,12 @@ def test_a_process_that_ended_silently_is_called_that(ended, mailbox):
 
 
 def test_what_the_data_say_is_never_evaluated_in_a_mail(ended, mailbox):
-    """A header may hold a template or a script; both arrive as text."""
-    text = mailbox.text(mailbox.wait_for("mishap_bad: step failed"))
-    assert "object {{ 7*7 }} &lt;script&gt;" in text
-    assert "<script>" not in text
+    """A header may hold a template or a script; both arrive as text, and the page escapes them."""
+    mail = mailbox.wait_for("mishap_bad: step failed")
+    assert "object {{ 7*7 }} <script>" in mailbox.text(mail)
+    page = mail.get_payload(1).get_payload(decode=True).decode()
+    assert "object {{ 7*7 }} &lt;script&gt;" in page
+    assert "<script>" not in page
 
 
 def test_what_may_pass_is_tried_again_and_what_may_not_is_not(api, ended, everything_logged):
