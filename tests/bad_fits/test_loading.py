@@ -159,5 +159,5 @@ def test_new_content_under_an_old_name_takes_its_place(observatory: Corral) -> N
         paths.append((standing, len(current)))
 
     assert paths == [(["not_fits"], 0), ([], 1), ([], 1)]
-    first, second = all_rows(observatory, Frame)
+    first, second = sorted(all_rows(observatory, Frame), key=lambda row: row.id)
     assert (first.accepted, second.accepted) == (False, True)

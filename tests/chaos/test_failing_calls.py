@@ -25,7 +25,7 @@ BY_CHANCE = 60
 
 
 # A product that cannot be read is told of, and that is as it should be.
-RIGHTLY_TOLD = ('"rule":"altered_files"', '"rule":"broken_promises"')
+RIGHTLY_TOLD = ('"rule":"altered_files"', '"rule":"broken_promises"', "expected: 1 × delivery {")
 
 
 class FailingCalls(Trials):

@@ -13,7 +13,6 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from sqlalchemy import select, update
 
-from corral_ops.mail import EmailChannel
 from include.corral import parcel
 from include.corral.audit import audit
 from include.corral.corral import Corral
@@ -81,6 +80,9 @@ def put(corral: Corral, number: int) -> None:
 
 
 def post(corral: Corral, *, messages_per_hour: int = 10**9) -> int:
+    # Late: Airflow reads where it lives when it is first imported, which other tests choose.
+    from corral_ops.mail import EmailChannel
+
     return deliver(
         corral, {"email": EmailChannel(to=TO, messages_per_hour=messages_per_hour)}
     ).messages
