@@ -144,9 +144,13 @@ class AirflowApi:
 
         wait_until(_patient(missing), timeout_s=timeout_s, on_progress=on_progress)
 
-    def unpause(self, dag_id: str) -> None:
-        """Let the scheduler run this DAG."""
-        self.patch(f"/dags/{dag_id}", {"is_paused": False})
+    def unpause(self, dag_id: str, *, timeout_s: float = 300) -> None:
+        """Let the scheduler run this DAG, asking again while the API server does not answer."""
+
+        def paused() -> None:
+            self.patch(f"/dags/{dag_id}", {"is_paused": False})
+
+        wait_until(_patient(paused), timeout_s=timeout_s)
 
     def trigger(
         self,

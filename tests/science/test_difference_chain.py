@@ -12,7 +12,7 @@ import sep
 from include.ccd.align import Resampled, find_alignment
 from include.ccd.astrometry import Astrometry, Solution, solve
 from include.ccd.candidates import Detection, find_candidates
-from include.ccd.coadd import Coadding, coadd
+from include.ccd.coadd import Coadding, ImageLayer, coadd
 from include.ccd.difference import Difference, Differencing, subtract
 from include.ccd.forced import forced_psf, noise_scale
 from include.ccd.image import Image
@@ -74,8 +74,6 @@ def aligned(truth: Truth) -> dict[int, Image]:
 def reference(truth: Truth, aligned: dict[int, Image]) -> Image:
     """A stack of frames in which the transient does not shine."""
     assert not any(truth.transient_on(frame) for frame in TEMPLATES)
-    from include.ccd.coadd import ImageLayer
-
     layers = [ImageLayer(aligned[frame]) for frame in TEMPLATES]
     return coadd(layers, coadding=Coadding(misfit=0.2))
 

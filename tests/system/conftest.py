@@ -19,7 +19,9 @@ from include.corral.settings import Settings
 from include.toritos.loader import FitsInbox
 from include.toritos.simulator import NightPlan, simulate_night
 from models import Product
+from tests.databases import empty_database
 from tests.mail_office import Office
+from tools import postgres
 from tools.airflow_api import AirflowApi, Run
 from tools.airflow_env import ROOT
 from tools.processes import marked
@@ -50,8 +52,23 @@ def broken_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def metadata_database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Airflow's own database as a site has it; with SQLite, writers starve on a busy machine."""
+    if postgres.server_binaries() is None:
+        print("Airflow keeps its metadata in SQLite: PostgreSQL's server is not installed")
+        yield {}
+        return
+    with empty_database(request.getfixturevalue("postgres_server")) as url:
+        url = url.replace("postgresql:", "postgresql+psycopg:")  # the default asks for asyncpg
+        yield {f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{kind}": url for kind in ("", "_ASYNC")}
+
+
+@pytest.fixture(scope="session")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, mailbox: Office, broken_dags: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    mailbox: Office,
+    broken_dags: Path,
+    metadata_database: dict[str, str],
 ) -> Iterator[Stack]:
     """A healthy stack that has the project's DAGs and those of these tests, none of them paused."""
     home = tmp_path_factory.mktemp("airflow")
@@ -66,7 +83,7 @@ def stack(
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "CORRAL_ALERT_TO": "night-shift@example.org",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-    }
+    } | metadata_database
     installation = home / "corral"
     (installation / "inbox").mkdir(parents=True)
     _make_tables(installation)

@@ -45,7 +45,7 @@ def test_a_run_that_is_late_is_told_of_while_it_runs(api, mailbox):
     assert api.wait_for_run(run.dag_id, run.run_id).state == "success"
 
 
-def test_a_dag_file_that_does_not_import_is_told_of(broken_dags: Path, mailbox):
+def test_a_dag_file_that_does_not_import_is_told_of(stack, broken_dags: Path, mailbox):
     """Airflow itself only shows it to whoever looks at the page."""
     (broken_dags / "typo.py").write_text("from airflow.sdk import DAG\nimport no_such_module\n")
     mail = mailbox.wait_for("typo.py cannot be imported", timeout_s=120)
