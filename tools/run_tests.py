@@ -14,7 +14,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     # -s lets the waiting for Airflow be seen.
     "system": ("-m", "system", "-s", "-v"),
     # Prints its seed; SEED=… in the environment does the same again.
-    "chaos": ("-m", "chaos", "-n", "2", "--dist", "loadfile", "--timeout", "3600", "tests/chaos"),
+    "chaos": ("-m", "chaos", "-n", "2", "--dist", "loadfile", "--timeout", "3600", "tests"),
 }
 # Without a name: what every change has to pass.
 DEFAULT = ("fast", "system")
