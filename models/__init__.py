@@ -1,8 +1,9 @@
 """What the pipeline remembers: rows, without science and without Airflow.
 
 Read ``site`` (who observes), ``frame`` (what came in), ``correction`` (what its headers say
-wrongly), ``product`` (what was made), ``work`` (what was done, by whom, how it ended), ``alert``
-(who is told) and ``delivery`` (whether they were), ``observation`` (what sweeps saw).
+wrongly), ``product`` (what was made), ``source`` (what was seen on an image), ``transient`` (what
+changes in the sky), ``work`` (what was done, by whom, how it ended), ``alert`` (who is told) and
+``delivery`` (whether they were), ``observation`` (what sweeps saw).
 """
 
 from models.alert import Alert
@@ -21,6 +22,8 @@ from models.observation import Observation
 from models.product import Derived, Product, ProductInput, QualityCheck
 from models.setup import ObservingSetup
 from models.site import CCD, Campaign, Night, Observatory
+from models.source import AstrometricSolution, Measurement, PhotometricSolution, SourceList
+from models.transient import Candidate, Detection, LightCurvePoint
 from models.work import (
     Due,
     Outcome,
@@ -36,9 +39,11 @@ from models.work import (
 __all__ = [
     "CCD",
     "Alert",
+    "AstrometricSolution",
     "AttemptOutcome",
     "Base",
     "Campaign",
+    "Candidate",
     "ChannelState",
     "Correction",
     "CorrectionList",
@@ -46,13 +51,17 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryStatus",
     "Derived",
+    "Detection",
     "Due",
     "Frame",
+    "LightCurvePoint",
+    "Measurement",
     "Night",
     "Observation",
     "Observatory",
     "ObservingSetup",
     "Outcome",
+    "PhotometricSolution",
     "Planned",
     "Product",
     "ProductInput",
@@ -60,6 +69,7 @@ __all__ = [
     "Rejection",
     "Sighting",
     "Silence",
+    "SourceList",
     "StepRun",
     "Subscription",
     "Unit",

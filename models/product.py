@@ -14,7 +14,6 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -37,7 +36,7 @@ class Derived:
         True until the unit is done anew or withdrawn. Rows are superseded, never overwritten.
     """
 
-    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
     unit_run_id: Mapped[int] = mapped_column(ForeignKey("unit_run.id"), index=True)
     current: Mapped[bool] = mapped_column(Boolean, default=True)
 
@@ -61,12 +60,6 @@ class Product(Derived, ObservingSetup, Base):
     __table_args__ = (
         Index("ix_product_night_id_kind", "night_id", "kind"),
         Index("ix_product_kind_observed_at", "kind", "observed_at"),
-        Index(
-            "ix_product_current_unit_id",
-            "unit_id",
-            sqlite_where=text("current"),
-            postgresql_where=text("current"),
-        ),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd.errors import CcdError
+from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
 from include.ccd.star_match import Affine, Match, match_triangles
 
@@ -27,45 +28,6 @@ Array = npt.NDArray[Any]
 
 class AstrometryError(CcdError):
     """No world coordinates were found, though everything allowed was tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Astrometry:
-    """How world coordinates are searched.
-
-    Attributes
-    ----------
-    scale_arcsec_per_px : float
-        Of the camera as it is believed to be.
-    scale_tolerance : float
-        Relative: how wrong that may be.
-    radius_deg : float
-        How far the pointing may be off; twice and four times that are tried, too.
-    bright_stars : int
-        How many of the brightest stars are matched first; twice that are tried, too.
-    min_matches : int
-        A solution has so many stars at the least.
-    max_rms_arcsec : float
-        And no larger residual than this, root mean square over both axes together.
-    sip_degree : int
-        Of the distortion polynomials at the most: 0 for none, 2 needs 40 stars, 3 needs 80.
-    """
-
-    scale_arcsec_per_px: float
-    scale_tolerance: float = 0.05
-    radius_deg: float = 0.5
-    bright_stars: int = 40
-    min_matches: int = 8
-    max_rms_arcsec: float = 1.5
-    sip_degree: int = 2
-
-    def __post_init__(self) -> None:
-        if not (self.scale_arcsec_per_px > 0 and 0 < self.scale_tolerance < 0.5):
-            raise ValueError("scale_arcsec_per_px must be positive, scale_tolerance in (0, 0.5)")
-        if not (0 < self.radius_deg <= 20 and self.max_rms_arcsec > 0):
-            raise ValueError("need 0 < radius_deg ≤ 20 and max_rms_arcsec > 0")
-        if self.bright_stars < 6 or self.min_matches < 4 or self.sip_degree not in (0, 2, 3):
-            raise ValueError("need bright_stars ≥ 6, min_matches ≥ 4, sip_degree 0, 2 or 3")
 
 
 @dataclass(frozen=True, slots=True)

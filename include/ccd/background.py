@@ -10,42 +10,13 @@ import numpy.typing as npt
 
 from include.ccd import _kernels_background as kernels
 from include.ccd.image import Image
+from include.ccd.measuring import BackgroundMesh
 
 # Clipping normal values at c sigma leaves a smaller deviation: for c = 3, 0.9866 of it.
 _CLIP_SIGMA: Final = 3.0
 _CLIPPED_DEVIATION: Final = 0.98658
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class BackgroundMesh:
-    """How the background is measured.
-
-    Attributes
-    ----------
-    box_px : int
-        Side of a box of the mesh, about: boxes divide the image evenly. Larger than any source.
-    filter_boxes : int
-        Each box takes the median of so many boxes squared; 1 filters nothing. Odd.
-    needed_fraction : float
-        A box with a smaller fraction of unmasked pixels takes the value of the nearest other.
-    max_iters : int
-        Clipping stops after this many rounds.
-    """
-
-    box_px: int = 64
-    filter_boxes: int = 3
-    needed_fraction: float = 0.2
-    max_iters: int = 20
-
-    def __post_init__(self) -> None:
-        if self.box_px < 8:
-            raise ValueError("box_px must be 8 at least")
-        if self.filter_boxes < 1 or self.filter_boxes % 2 == 0:
-            raise ValueError("filter_boxes must be odd and positive")
-        if not 0 <= self.needed_fraction <= 1 or self.max_iters < 1:
-            raise ValueError("needed_fraction must be in [0, 1], max_iters 1 at least")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd import _kernels_difference as kernels
+from include.ccd.comparing import Detecting
 from include.ccd.difference import Difference, separable
 from include.ccd.forced import forced_psf
 from include.ccd.image import Image
@@ -24,52 +25,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """What counts as a candidate, and which candidates count as real.
-
-    Attributes
-    ----------
-    threshold_sigma : float
-        Of the matched filter, in units of its measured noise.
-    stamp_half_px : int
-        Stamps hold ± this.
-    max_candidates : int
-        The most significant ones are kept.
-    max_chi_square : float
-        Per pixel of the fit of a star; `chi_square_slope` times the significance is added, as
-        no profile is exact.
-    chi_square_slope : float
-    min_usable : float
-        Part of the profile that is unmasked.
-    max_opposite : float
-        Part of the significant pixels' flux that has the other sign: a star that moved or was
-        badly matched leaves both.
-    min_flux_ratio : float
-        Change over the flux that the reference has there: less is what imperfect matching
-        leaves of a bright star.
-    width_range : tuple of float
-        Width over that of a star: cosmic rays are sharper, ghosts broader.
-    """
-
-    threshold_sigma: float = 5.5
-    stamp_half_px: int = 15
-    max_candidates: int = 500
-    max_chi_square: float = 2.0
-    chi_square_slope: float = 0.02
-    min_usable: float = 0.8
-    max_opposite: float = 0.25
-    min_flux_ratio: float = 0.03
-    width_range: tuple[float, float] = (0.55, 1.8)
-
-    def __post_init__(self) -> None:
-        if not (self.threshold_sigma > 0 and self.stamp_half_px > 2 and self.max_candidates > 0):
-            raise ValueError("threshold_sigma, stamp_half_px, max_candidates must be positive")
-        if not 0 < self.width_range[0] < self.width_range[1]:
-            raise ValueError("width_range must be two rising numbers")
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class DifferenceSource:
     """Something in a difference image.
 
     Attributes
@@ -81,7 +37,7 @@ class Candidate:
     significance : float
         Of the matched filter, in sigma; negative for what is gone.
     chi_square, usable, opposite, flux_ratio, width : float
-        What `Detection` sets bounds to.
+        What `Detecting` sets bounds to.
     bits : int
         Masks within 2 px.
     doubts : tuple of str
@@ -113,8 +69,8 @@ class Candidate:
 
 
 def find_candidates(
-    difference: Difference, science: Image, reference: Image, *, detection: Detection
-) -> list[Candidate]:
+    difference: Difference, science: Image, reference: Image, *, detection: Detecting
+) -> list[DifferenceSource]:
     """Candidates of either sign, the most significant first.
 
     Parameters
@@ -123,7 +79,7 @@ def find_candidates(
         Of `include.ccd.difference.subtract`.
     science, reference : Image
         What it was made of.
-    detection : Detection
+    detection : Detecting
 
     Notes
     -----
@@ -148,7 +104,7 @@ def find_candidates(
     for n, peak in enumerate(peaks):
         numbers = {name: float(values[n]) for name, values in features.items()}
         found.append(
-            Candidate(
+            DifferenceSource(
                 x_px=float(x[n]),
                 y_px=float(y[n]),
                 flux=float(flux.flux[n]),
@@ -198,7 +154,7 @@ def _convolved(plane: Array, kernel: Array) -> Array:
     return out
 
 
-def _peaks(significance: Array, detection: Detection) -> Array:
+def _peaks(significance: Array, detection: Detecting) -> Array:
     """Pixels (n, 2) where either sign is highest and above the threshold, strongest first."""
     from scipy.ndimage import maximum_filter
 
@@ -229,7 +185,7 @@ def _vertex(before: Array, here: Array, after: Array) -> Array:
 
 
 def _features(
-    difference: Difference, science: Image, peaks: Array, detection: Detection
+    difference: Difference, science: Image, peaks: Array, detection: Detecting
 ) -> dict[str, Array]:
     """What tells a star from an artefact, beside how well its profile fits."""
     star_width = fwhm_px(difference.psf)
@@ -266,7 +222,7 @@ def _middle(psf: Array, half: int) -> Array:
 
 
 def _doubts(
-    numbers: dict[str, float], significance: float, detection: Detection
+    numbers: dict[str, float], significance: float, detection: Detecting
 ) -> tuple[str, ...]:
     highest = detection.max_chi_square + detection.chi_square_slope * abs(significance)
     narrow, broad = detection.width_range

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from include.ccd import _kernels_align as kernels
 from include.ccd.align import UNUSABLE, Rows
+from include.ccd.comparing import Coadding
 from include.ccd.errors import CcdError
 from include.ccd.image import Image
 
@@ -23,30 +24,6 @@ Array = npt.NDArray[Any]
 
 class CoaddError(CcdError):
     """Images cannot be stacked as asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coadding:
-    """How images are stacked.
-
-    Attributes
-    ----------
-    clip_sigma : float
-        A value further from the median of its pixel than this many of its own sigma is put
-        aside: a satellite, a cosmic ray that was missed, something that moves.
-    misfit : float
-        Part of the median by which values may differ beyond that: stars of unequal seeing.
-    min_images : int
-        With fewer there is no stack.
-    """
-
-    clip_sigma: float = 5.0
-    misfit: float = 0.1
-    min_images: int = 2
-
-    def __post_init__(self) -> None:
-        if not (self.clip_sigma > 0 and self.misfit >= 0 and self.min_images >= 1):
-            raise ValueError("clip_sigma must be positive, misfit not negative, min_images ≥ 1")
 
 
 class Layer(Protocol):

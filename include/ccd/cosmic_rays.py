@@ -22,44 +22,7 @@ from include.ccd import _kernels_cosmic as kernels
 from include.ccd._kernels_cosmic_scan import Frame, find_candidates
 from include.ccd.errors import CalibrationError
 from include.ccd.image import Image
-
-
-@dataclass(frozen=True, slots=True)
-class CosmicRays:
-    """When a pixel is a cosmic ray.
-
-    Attributes
-    ----------
-    sigma_clip : float
-        A pixel whose Laplacian stands this many sigma above those around may be one.
-    neighbour_fraction : float
-        Pixels that touch one need only this fraction of `sigma_clip`.
-    contrast : float
-        How many times sharper than the fine structure of the image it must be: stars are not.
-        Undersampled images need more.
-    track_rounds : int
-        How many pixels a track is followed in one iteration, at full `sigma_clip`; 1 is
-        the published method.
-    star_margin_px : int
-        Pixels this near the core of a saturated star, row- and columnwise, are not judged.
-    max_iters : int
-        Looking again where something was replaced ends after this many iterations.
-    """
-
-    sigma_clip: float = 4.6
-    neighbour_fraction: float = 0.3
-    contrast: float = 4.5
-    track_rounds: int = 3
-    star_margin_px: int = 4
-    max_iters: int = 4
-
-    def __post_init__(self) -> None:
-        if not (self.sigma_clip > 0 and self.contrast > 0):
-            raise ValueError("sigma_clip and contrast must be positive")
-        if not 0 < self.neighbour_fraction <= 1:
-            raise ValueError("neighbour_fraction must be above 0 and at most 1")
-        if self.star_margin_px < 0 or min(self.track_rounds, self.max_iters) < 1:
-            raise ValueError("track_rounds and max_iters must be 1 at least, star_margin_px 0")
+from include.ccd.measuring import CosmicRays
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd import _kernels_difference as kernels
+from include.ccd.comparing import Differencing
 from include.ccd.errors import CcdError
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
@@ -48,46 +49,6 @@ Array = npt.NDArray[Any]
 
 class DifferenceError(CcdError):
     """Two images cannot be subtracted from one another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Differencing:
-    """How images are subtracted.
-
-    Attributes
-    ----------
-    convolve : {'sharper', 'science', 'reference'}
-        Which image takes the kernel; to convolve the broader one would amplify noise.
-    kernel_degree, background_degree : int
-        Of the polynomials by which kernel and background vary over the image.
-    stamp_cell_px : int
-        The brightest clean star of each cell of this side is a stamp.
-    stamp_half_px : int
-        Stars are compared within ± this.
-    stamp_snr : float
-        A star's peak stands out of the noise by so many sigma, in the reference.
-    min_stamps : int
-        With fewer the images are not subtracted.
-    clip_sigma : float
-        Stars that fit worse than the others by this are put aside: they vary, or are none.
-    """
-
-    convolve: Literal["sharper", "science", "reference"] = "sharper"
-    kernel_degree: int = 1
-    background_degree: int = 2
-    stamp_cell_px: int = 128
-    stamp_half_px: int = 15
-    stamp_snr: float = 20.0
-    min_stamps: int = 5
-    clip_sigma: float = 4.0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.kernel_degree <= 3 and 0 <= self.background_degree <= 4):
-            raise ValueError("kernel_degree must be 0 to 3, background_degree 0 to 4")
-        if self.stamp_cell_px < 16 or self.stamp_half_px < 5 or self.min_stamps < 1:
-            raise ValueError("need stamp_cell_px ≥ 16, stamp_half_px ≥ 5, min_stamps ≥ 1")
-        if not (self.stamp_snr > 0 and self.clip_sigma > 0):
-            raise ValueError("stamp_snr and clip_sigma must be positive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,20 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from include.ccd.calibration import Calibration, Gates
+from include.ccd.comparing import Coadding, Confirming, Detecting, Differencing, Referencing
 from include.ccd.detector import Detector
 from include.ccd.errors import ProfileError
 from include.ccd.fieldmap import Field, KindRule
+from include.ccd.measuring import (
+    Astrometry,
+    BackgroundMesh,
+    Catalog,
+    CosmicRays,
+    MasterCheck,
+    Photometry,
+    Sources,
+    Target,
+)
 from include.ccd.time_sources import NameTime, TimeSource, check_zone
 from include.ccd.toml_tables import bind
 
@@ -205,7 +216,19 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A site, its camera and its dialect. `name` is the stem of the file, `levels` are by kind."""
+    """A site, its camera, its dialect, and how its images are worked on.
+
+    Attributes
+    ----------
+    name : str
+        Stem of the file.
+    levels : dict of str to Level
+        By kind of frame.
+    cosmic_rays : CosmicRays or None
+        None: they are not looked for, as where stars are as sharp as they.
+    astrometry, catalog
+        None: images are not placed on the sky.
+    """
 
     name: str
     description: str
@@ -221,6 +244,19 @@ class Profile:
     checks: tuple[Check, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     freshness: Freshness = field(default_factory=Freshness)
+    master_check: MasterCheck = field(default_factory=MasterCheck)
+    cosmic_rays: CosmicRays | None = None
+    background: BackgroundMesh = field(default_factory=BackgroundMesh)
+    sources: Sources = field(default_factory=Sources)
+    catalog: Catalog | None = None
+    astrometry: Astrometry | None = None
+    photometry: Photometry = field(default_factory=Photometry)
+    coadding: Coadding = field(default_factory=Coadding)
+    referencing: Referencing = field(default_factory=Referencing)
+    differencing: Differencing = field(default_factory=Differencing)
+    detecting: Detecting = field(default_factory=Detecting)
+    confirming: Confirming = field(default_factory=Confirming)
+    targets: tuple[Target, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -9,17 +9,17 @@ itself does not grow with it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from include.ccd import _kernels_detect as kernels
-from include.ccd.background import Background, BackgroundMesh, measure_background
+from include.ccd.background import Background, measure_background
 from include.ccd.errors import CalibrationError
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
+from include.ccd.measuring import BackgroundMesh, Sources
 from include.ccd.psf import SIGMA_TO_FWHM, Psf, fit_psf
 from include.ccd.source_table import SOURCE_DTYPE, SourceCatalogue
 from include.ccd.stripe_photometry import Stripe, measure_sources, neighbours_flagged
@@ -33,45 +33,6 @@ _SUB_OBJECTS: Final = 8192
 _HIDING: Final = 0xFFFF & ~(MaskBit.SATURATED | MaskBit.COSMIC | MaskBit.INTERPOLATED)
 
 Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """How sources are found and measured.
-
-    Attributes
-    ----------
-    threshold_sigma : float
-        Of the filtered image, in units of its noise.
-    min_area_px : int
-        Pixels above the threshold that make a source.
-    deblend_levels : int
-        Between threshold and peak, at which a source may fall apart.
-    deblend_contrast : float
-        The part of the light that each part must have for it to count.
-    aperture_fwhm : float
-        Radius of the aperture in FWHM of the image.
-    assumed_fwhm_px : float
-        Where no star tells it.
-    stripe_rows : int
-        Rows worked on at a time.
-    """
-
-    threshold_sigma: float = 5.0
-    min_area_px: int = 4
-    deblend_levels: int = 32
-    deblend_contrast: float = 0.005
-    aperture_fwhm: float = 2.0
-    assumed_fwhm_px: float = 3.0
-    stripe_rows: int = 1024
-
-    def __post_init__(self) -> None:
-        if not (self.threshold_sigma > 0 and self.aperture_fwhm > 0 and self.assumed_fwhm_px > 0):
-            raise ValueError("threshold_sigma, aperture_fwhm and assumed_fwhm_px must be positive")
-        if min(self.min_area_px, self.deblend_levels, self.stripe_rows) < 1:
-            raise ValueError("min_area_px, deblend_levels and stripe_rows must be 1 at least")
-        if not 0 <= self.deblend_contrast <= 1:
-            raise ValueError("deblend_contrast must be in [0, 1]")
 
 
 def find_sources(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd.errors import CcdError
+from include.ccd.measuring import Photometry
 from include.ccd.robust import mad_std
 
 MAG_PER_E_FOLD: Final = 1.0857362047581294  # 2.5 / ln 10
@@ -24,35 +25,6 @@ Array = npt.NDArray[Any]
 
 class ZeroPointError(CcdError):
     """Too few stars of known magnitude for a zero point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Photometry:
-    """How a zero point is found.
-
-    Attributes
-    ----------
-    colour_term : bool
-        Whether a slope with colour is fitted, as far as stars and their colours allow.
-    min_stars : int
-        For a zero point; three times as many for a colour term.
-    min_colour_range_mag : float
-        Standard deviation of the colours that a colour term needs.
-    clip_sigma : float
-        Stars further off than this are put aside.
-    max_error_mag : float
-        Stars measured worse than this do not count.
-    """
-
-    colour_term: bool = True
-    min_stars: int = 5
-    min_colour_range_mag: float = 0.1
-    clip_sigma: float = 3.0
-    max_error_mag: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.min_stars < 1 or not (self.clip_sigma > 0 and self.max_error_mag > 0):
-            raise ValueError("min_stars must be at least 1, clip_sigma, max_error_mag positive")
 
 
 @dataclass(frozen=True, slots=True)

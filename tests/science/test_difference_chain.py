@@ -10,14 +10,16 @@ import pytest
 import sep
 
 from include.ccd.align import Resampled, find_alignment
-from include.ccd.astrometry import Astrometry, Solution, solve
-from include.ccd.candidates import Detection, find_candidates
-from include.ccd.coadd import Coadding, ImageLayer, coadd
-from include.ccd.difference import Difference, Differencing, subtract
+from include.ccd.astrometry import Solution, solve
+from include.ccd.candidates import find_candidates
+from include.ccd.coadd import ImageLayer, coadd
+from include.ccd.comparing import Coadding, Detecting, Differencing
+from include.ccd.difference import Difference, subtract
 from include.ccd.forced import forced_psf, noise_scale
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
-from include.ccd.zero_point import Photometry, find_zero_point
+from include.ccd.measuring import Astrometry, Photometry
+from include.ccd.zero_point import find_zero_point
 from include.toritos.simulator import NightPlan, Truth
 from include.toritos.simulator.catalog import ZERO_POINT, truth_catalog, truth_wcs
 from include.toritos.simulator.sky import SkySpec
@@ -157,7 +159,7 @@ def test_the_transient_is_found_while_it_shines(truth, aligned, reference, diffe
     """Where it is, believed, and not before or after."""
     x, y = transient_place(truth)
     for frame, difference in differences.items():
-        found = find_candidates(difference, aligned[frame], reference, detection=Detection())
+        found = find_candidates(difference, aligned[frame], reference, detection=Detecting())
         near = [c for c in found if np.hypot(c.x_px - x, c.y_px - y) < 1.0 and c.real]
         assert len(near) == (1 if truth.transient_on(frame) else 0), frame
 

@@ -59,8 +59,8 @@ def metadata_database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]
         yield {}
         return
     with empty_database(request.getfixturevalue("postgres_server")) as url:
-        url = url.replace("postgresql:", "postgresql+psycopg:")  # the default asks for asyncpg
-        yield {f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{kind}": url for kind in ("", "_ASYNC")}
+        driven = url.replace("postgresql:", "postgresql+psycopg:")  # the default asks for asyncpg
+        yield {f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{kind}": driven for kind in ("", "_ASYNC")}
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,10 @@ def test_a_late_frame_makes_its_night_be_worked_on_again(
     print_progress(f"  one frame, drop → calibrated: {time.monotonic() - dropped:.1f} s")
 
 
-def test_a_load_that_finds_nothing_new_starts_nothing(api, products_of):
+def test_a_load_that_finds_nothing_new_starts_nothing(api, small_night, products_of):
     """The task is skipped, and every announcement there ever was names a night."""
+    night = small_night(date(2026, 6, 19))
+    wait_until(lambda: None if products_of(night)["calibrated"] == 4 else "images", timeout_s=180)
     run = api.trigger("toritos_load")
     assert api.wait_for_run("toritos_load", run.run_id).state == "success"
     events = api.get("/assets/events", limit=1000)["asset_events"]

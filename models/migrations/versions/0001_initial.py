@@ -419,17 +419,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_product")),
     )
-    op.create_index(
-        "ix_product_current_unit_id",
-        "product",
-        ["unit_id"],
-        unique=False,
-        sqlite_where=sa.text("current"),
-        postgresql_where=sa.text("current"),
-    )
     op.create_index("ix_product_kind_observed_at", "product", ["kind", "observed_at"], unique=False)
     op.create_index("ix_product_night_id_kind", "product", ["night_id", "kind"], unique=False)
     op.create_index(op.f("ix_product_sha256"), "product", ["sha256"], unique=False)
+    op.create_index(op.f("ix_product_unit_id"), "product", ["unit_id"], unique=False)
     op.create_index(op.f("ix_product_unit_run_id"), "product", ["unit_run_id"], unique=False)
 
     op.create_table(
@@ -490,6 +483,103 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("withdrawn_at IS NULL"),
         postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
+
+    op.create_table(
+        "detection",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("difference_id", sa.Integer(), nullable=False),
+        sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("x_px", sa.Float(), nullable=False),
+        sa.Column("y_px", sa.Float(), nullable=False),
+        sa.Column("ra_deg", sa.Float(), nullable=True),
+        sa.Column("dec_deg", sa.Float(), nullable=True),
+        sa.Column("flux_e", sa.Float(), nullable=False),
+        sa.Column("flux_err_e", sa.Float(), nullable=False),
+        sa.Column("significance", sa.Float(), nullable=False),
+        sa.Column("mag", sa.Float(), nullable=True),
+        sa.Column("mag_err", sa.Float(), nullable=True),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("real", sa.Boolean(), nullable=False),
+        sa.Column("doubts", models.columns.Json, nullable=False),
+        sa.Column("stamps", sa.LargeBinary(), nullable=True),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=100), nullable=False),
+        sa.Column("binning", sa.String(length=16), nullable=False),
+        sa.Column("readout", sa.String(length=100), nullable=True),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("exptime_s", sa.Float(), nullable=True),
+        sa.Column("temperature_c", sa.Float(), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["difference_id"], ["product.id"], name=op.f("fk_detection_difference_id_product")
+        ),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_detection_night_id_night")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_detection_unit_id_unit")),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"], ["unit_run.id"], name=op.f("fk_detection_unit_run_id_unit_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_detection")),
+    )
+    op.create_index(
+        op.f("ix_detection_difference_id"), "detection", ["difference_id"], unique=False
+    )
+    op.create_index(
+        "ix_detection_night_id_object", "detection", ["night_id", "object"], unique=False
+    )
+    op.create_index(op.f("ix_detection_unit_id"), "detection", ["unit_id"], unique=False)
+    op.create_index(op.f("ix_detection_unit_run_id"), "detection", ["unit_run_id"], unique=False)
+
+    op.create_table(
+        "light_curve_point",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("source_name", sa.String(length=100), nullable=False),
+        sa.Column("product_id", sa.Integer(), nullable=False),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("bjd_tdb", sa.Float(), nullable=True),
+        sa.Column("flux_e", sa.Float(), nullable=True),
+        sa.Column("flux_err_e", sa.Float(), nullable=True),
+        sa.Column("relative_flux", sa.Float(), nullable=True),
+        sa.Column("relative_flux_err", sa.Float(), nullable=True),
+        sa.Column("mag", sa.Float(), nullable=True),
+        sa.Column("mag_err", sa.Float(), nullable=True),
+        sa.Column("flags", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_light_curve_point_product_id_product")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_light_curve_point_unit_id_unit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"], ["unit_run.id"], name=op.f("fk_light_curve_point_unit_run_id_unit_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_light_curve_point")),
+    )
+    op.create_index(
+        op.f("ix_light_curve_point_product_id"), "light_curve_point", ["product_id"], unique=False
+    )
+    op.create_index(
+        "ix_light_curve_point_source_name",
+        "light_curve_point",
+        ["source_name", "observed_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_light_curve_point_unit_id"), "light_curve_point", ["unit_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_light_curve_point_unit_run_id"), "light_curve_point", ["unit_run_id"], unique=False
     )
 
     op.create_table(
@@ -554,6 +644,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_quality_check_product_id"), "quality_check", ["product_id"], unique=False
     )
+    op.create_index(op.f("ix_quality_check_unit_id"), "quality_check", ["unit_id"], unique=False)
     op.create_index(
         op.f("ix_quality_check_unit_run_id"), "quality_check", ["unit_run_id"], unique=False
     )
@@ -584,14 +675,303 @@ def upgrade() -> None:
         postgresql_where=sa.text("current"),
     )
 
+    op.create_table(
+        "source_list",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("product_id", sa.Integer(), nullable=False),
+        sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("fwhm_px", sa.Float(), nullable=True),
+        sa.Column("ellipticity", sa.Float(), nullable=True),
+        sa.Column("psf_alpha_px", sa.Float(), nullable=False),
+        sa.Column("psf_beta", sa.Float(), nullable=False),
+        sa.Column("aperture_radius_px", sa.Float(), nullable=False),
+        sa.Column("background_e", sa.Float(), nullable=False),
+        sa.Column("background_rms_e", sa.Float(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=100), nullable=False),
+        sa.Column("binning", sa.String(length=16), nullable=False),
+        sa.Column("readout", sa.String(length=100), nullable=True),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("exptime_s", sa.Float(), nullable=True),
+        sa.Column("temperature_c", sa.Float(), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_source_list_night_id_night")
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_source_list_product_id_product")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_source_list_unit_id_unit")),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"], ["unit_run.id"], name=op.f("fk_source_list_unit_run_id_unit_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_list")),
+    )
+    op.create_index(op.f("ix_source_list_product_id"), "source_list", ["product_id"], unique=False)
+    op.create_index(op.f("ix_source_list_unit_id"), "source_list", ["unit_id"], unique=False)
+    op.create_index(
+        op.f("ix_source_list_unit_run_id"), "source_list", ["unit_run_id"], unique=False
+    )
+
+    op.create_table(
+        "astrometric_solution",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("source_list_id", sa.Integer(), nullable=False),
+        sa.Column("product_id", sa.Integer(), nullable=False),
+        sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("catalog", sa.String(length=200), nullable=False),
+        sa.Column("solved", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("attempts", models.columns.Json, nullable=False),
+        sa.Column("ra_deg", sa.Float(), nullable=True),
+        sa.Column("dec_deg", sa.Float(), nullable=True),
+        sa.Column("rms_arcsec", sa.Float(), nullable=True),
+        sa.Column("matches", sa.Integer(), nullable=True),
+        sa.Column("scale_arcsec_per_px", sa.Float(), nullable=True),
+        sa.Column("rotation_deg", sa.Float(), nullable=True),
+        sa.Column("mirrored", sa.Boolean(), nullable=True),
+        sa.Column("wcs", models.columns.Json, nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=100), nullable=False),
+        sa.Column("binning", sa.String(length=16), nullable=False),
+        sa.Column("readout", sa.String(length=100), nullable=True),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("exptime_s", sa.Float(), nullable=True),
+        sa.Column("temperature_c", sa.Float(), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_astrometric_solution_night_id_night")
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_astrometric_solution_product_id_product")
+        ),
+        sa.ForeignKeyConstraint(
+            ["source_list_id"],
+            ["source_list.id"],
+            name=op.f("fk_astrometric_solution_source_list_id_source_list"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_astrometric_solution_unit_id_unit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"],
+            ["unit_run.id"],
+            name=op.f("fk_astrometric_solution_unit_run_id_unit_run"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_astrometric_solution")),
+    )
+    op.create_index(
+        op.f("ix_astrometric_solution_product_id"),
+        "astrometric_solution",
+        ["product_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_astrometric_solution_source_list_id"),
+        "astrometric_solution",
+        ["source_list_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_astrometric_solution_unit_id"), "astrometric_solution", ["unit_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_astrometric_solution_unit_run_id"),
+        "astrometric_solution",
+        ["unit_run_id"],
+        unique=False,
+    )
+
+    op.create_table(
+        "candidate",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("best_detection_id", sa.Integer(), nullable=False),
+        sa.Column("x_px", sa.Float(), nullable=False),
+        sa.Column("y_px", sa.Float(), nullable=False),
+        sa.Column("ra_deg", sa.Float(), nullable=True),
+        sa.Column("dec_deg", sa.Float(), nullable=True),
+        sa.Column("position_err_arcsec", sa.Float(), nullable=True),
+        sa.Column("detections", sa.Integer(), nullable=False),
+        sa.Column("searched", sa.Integer(), nullable=False),
+        sa.Column("searched_sha256", sa.String(length=64), nullable=False),
+        sa.Column("first_seen_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("last_seen_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("mag", sa.Float(), nullable=True),
+        sa.Column("mag_err", sa.Float(), nullable=True),
+        sa.Column("significance", sa.Float(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("known_as", sa.String(length=100), nullable=True),
+        sa.Column("separation_arcsec", sa.Float(), nullable=True),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=100), nullable=False),
+        sa.Column("binning", sa.String(length=16), nullable=False),
+        sa.Column("readout", sa.String(length=100), nullable=True),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("exptime_s", sa.Float(), nullable=True),
+        sa.Column("temperature_c", sa.Float(), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["best_detection_id"],
+            ["detection.id"],
+            name=op.f("fk_candidate_best_detection_id_detection"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_candidate_night_id_night")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_candidate_unit_id_unit")),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"], ["unit_run.id"], name=op.f("fk_candidate_unit_run_id_unit_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_candidate")),
+    )
+    op.create_index(
+        op.f("ix_candidate_best_detection_id"), "candidate", ["best_detection_id"], unique=False
+    )
+    op.create_index(op.f("ix_candidate_name"), "candidate", ["name"], unique=False)
+    op.create_index(op.f("ix_candidate_unit_id"), "candidate", ["unit_id"], unique=False)
+    op.create_index(op.f("ix_candidate_unit_run_id"), "candidate", ["unit_run_id"], unique=False)
+
+    op.create_table(
+        "measurement",
+        sa.Column("source_list_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("x_px", sa.Float(), nullable=False),
+        sa.Column("y_px", sa.Float(), nullable=False),
+        sa.Column("x_err_px", sa.Float(), nullable=True),
+        sa.Column("y_err_px", sa.Float(), nullable=True),
+        sa.Column("flux_psf_e", sa.Float(), nullable=True),
+        sa.Column("flux_psf_err_e", sa.Float(), nullable=True),
+        sa.Column("flux_aper_e", sa.Float(), nullable=True),
+        sa.Column("flux_aper_err_e", sa.Float(), nullable=True),
+        sa.Column("mag_psf", sa.Float(), nullable=True),
+        sa.Column("mag_psf_err", sa.Float(), nullable=True),
+        sa.Column("mag_aper", sa.Float(), nullable=True),
+        sa.Column("mag_aper_err", sa.Float(), nullable=True),
+        sa.Column("peak_e", sa.Float(), nullable=True),
+        sa.Column("background_e", sa.Float(), nullable=True),
+        sa.Column("fwhm_px", sa.Float(), nullable=True),
+        sa.Column("ellipticity", sa.Float(), nullable=True),
+        sa.Column("theta_deg", sa.Float(), nullable=True),
+        sa.Column("area_px", sa.Integer(), nullable=False),
+        sa.Column("flags", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source_list_id"],
+            ["source_list.id"],
+            name=op.f("fk_measurement_source_list_id_source_list"),
+        ),
+        sa.PrimaryKeyConstraint("source_list_id", "number", name=op.f("pk_measurement")),
+    )
+    op.create_table(
+        "photometric_solution",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("astrometric_solution_id", sa.Integer(), nullable=False),
+        sa.Column("product_id", sa.Integer(), nullable=False),
+        sa.Column("instrument", sa.String(length=64), nullable=False),
+        sa.Column("catalog", sa.String(length=200), nullable=False),
+        sa.Column("calibrated", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("zero_point_mag", sa.Float(), nullable=True),
+        sa.Column("zero_point_err_mag", sa.Float(), nullable=True),
+        sa.Column("colour_term", sa.Float(), nullable=True),
+        sa.Column("colour_term_err", sa.Float(), nullable=True),
+        sa.Column("colour_pivot", sa.Float(), nullable=True),
+        sa.Column("scatter_mag", sa.Float(), nullable=True),
+        sa.Column("stars_used", sa.Integer(), nullable=True),
+        sa.Column("stars_clipped", sa.Integer(), nullable=True),
+        sa.Column("limiting_mag", sa.Float(), nullable=True),
+        sa.Column("sky_mag_per_arcsec2", sa.Float(), nullable=True),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_run_id", sa.Integer(), nullable=False),
+        sa.Column("current", sa.Boolean(), nullable=False),
+        sa.Column("night_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=100), nullable=False),
+        sa.Column("binning", sa.String(length=16), nullable=False),
+        sa.Column("readout", sa.String(length=100), nullable=True),
+        sa.Column("filter", sa.String(length=64), nullable=True),
+        sa.Column("exptime_s", sa.Float(), nullable=True),
+        sa.Column("temperature_c", sa.Float(), nullable=True),
+        sa.Column("observed_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["astrometric_solution_id"],
+            ["astrometric_solution.id"],
+            name=op.f("fk_photometric_solution_astrometric_solution_id_astrometric_solution"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["night.id"], name=op.f("fk_photometric_solution_night_id_night")
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_photometric_solution_product_id_product")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_photometric_solution_unit_id_unit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_run_id"],
+            ["unit_run.id"],
+            name=op.f("fk_photometric_solution_unit_run_id_unit_run"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_photometric_solution")),
+    )
+    op.create_index(
+        op.f("ix_photometric_solution_astrometric_solution_id"),
+        "photometric_solution",
+        ["astrometric_solution_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_photometric_solution_product_id"),
+        "photometric_solution",
+        ["product_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_photometric_solution_unit_id"), "photometric_solution", ["unit_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_photometric_solution_unit_run_id"),
+        "photometric_solution",
+        ["unit_run_id"],
+        unique=False,
+    )
+
 
 def downgrade() -> None:
+
+    op.drop_table("photometric_solution")
+    op.drop_table("measurement")
+
+    op.drop_table("candidate")
+
+    op.drop_table("astrometric_solution")
+
+    op.drop_table("source_list")
 
     op.drop_table("sighting")
 
     op.drop_table("quality_check")
 
     op.drop_table("product_input")
+
+    op.drop_table("light_curve_point")
+
+    op.drop_table("detection")
 
     op.drop_table("correction")
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.ccd.astrometry import Astrometry, AstrometryError, Solution, solve, tangent_plane
+from include.ccd.astrometry import AstrometryError, Solution, solve, tangent_plane
+from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
 
 SCALE = 0.71

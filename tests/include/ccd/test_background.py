@@ -7,8 +7,9 @@ import pytest
 import sep
 from scipy.interpolate import RectBivariateSpline
 
-from include.ccd.background import Background, BackgroundMesh, measure_background
+from include.ccd.background import Background, measure_background
 from include.ccd.image import Image
+from include.ccd.measuring import BackgroundMesh
 
 
 def noise(shape: tuple[int, int] = (300, 200), *, level: float = 500, seed: int = 1) -> Image:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate
 
-from include.ccd.candidates import Candidate, Detection, find_candidates, matched_filter
-from include.ccd.difference import Differencing, subtract
+from include.ccd.candidates import DifferenceSource, find_candidates, matched_filter
+from include.ccd.comparing import Detecting, Differencing
+from include.ccd.difference import subtract
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from tests.star_fields import Stars, expose, make_stars, render
@@ -38,13 +39,13 @@ def images() -> tuple[Image, Image]:
 
 
 @pytest.fixture(scope="module")
-def found(images: tuple[Image, Image]) -> list[Candidate]:
+def found(images: tuple[Image, Image]) -> list[DifferenceSource]:
     """What is found in their difference."""
     difference = subtract(*images, differencing=Differencing(stamp_cell_px=64))
-    return find_candidates(difference, *images, detection=Detection())
+    return find_candidates(difference, *images, detection=Detecting())
 
 
-def nearest(found: list[Candidate], x: float, y: float) -> Candidate:
+def nearest(found: list[DifferenceSource], x: float, y: float) -> DifferenceSource:
     return min(found, key=lambda each: np.hypot(each.x_px - x, each.y_px - y))
 
 
@@ -86,7 +87,7 @@ def test_nothing_else_is_believed(found) -> None:
 def test_the_most_significant_come_first_and_few_enough(images) -> None:
     """A broken image cannot fill the database."""
     difference = subtract(*images, differencing=Differencing(stamp_cell_px=64))
-    few = find_candidates(difference, *images, detection=Detection(max_candidates=3))
+    few = find_candidates(difference, *images, detection=Detecting(max_candidates=3))
     strengths = [abs(each.significance) for each in few]
     assert len(few) == 3
     assert strengths == sorted(strengths, reverse=True)
@@ -130,7 +131,7 @@ def test_noise_has_no_candidates(images) -> None:
     science.mask[science.sci > 60_000] = MaskBit.SATURATED
     stars_before = expose(render(stars, SIZE, fwhm=3.1), sky=400, seed=14, frames=4)
     difference = subtract(science, stars_before, differencing=Differencing(stamp_cell_px=64))
-    found = find_candidates(difference, science, stars_before, detection=Detection())
+    found = find_candidates(difference, science, stars_before, detection=Detecting())
     assert not [each for each in found if each.real]
 
 
@@ -138,4 +139,4 @@ def test_noise_has_no_candidates(images) -> None:
 def test_impossible_settings_are_refused(setting) -> None:
     """When they are made."""
     with pytest.raises(ValueError, match="must be"):
-        Detection(**setting)
+        Detecting(**setting)

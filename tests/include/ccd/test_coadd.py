@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from include.ccd.align import Resampled
-from include.ccd.coadd import CoaddError, Coadding, ImageLayer, coadd
+from include.ccd.coadd import CoaddError, ImageLayer, coadd
+from include.ccd.comparing import Coadding
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from include.ccd.star_match import Affine

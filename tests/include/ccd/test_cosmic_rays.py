@@ -8,10 +8,11 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import binary_dilation
 
-from include.ccd.cosmic_rays import CosmicRays, remove_cosmic_rays
+from include.ccd.cosmic_rays import remove_cosmic_rays
 from include.ccd.errors import CalibrationError
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
+from include.ccd.measuring import CosmicRays
 
 BOX = np.ones((3, 3), bool)
 REPLACED = MaskBit.COSMIC | MaskBit.INTERPOLATED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.ccd.difference import DifferenceError, Differencing, subtract
+from include.ccd.comparing import Differencing
+from include.ccd.difference import DifferenceError, subtract
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from tests.star_fields import Stars, expose, make_stars, render

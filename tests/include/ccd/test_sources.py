@@ -12,9 +12,10 @@ from include.ccd.background import measure_background
 from include.ccd.errors import CalibrationError
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
+from include.ccd.measuring import Sources
 from include.ccd.psf import Psf
 from include.ccd.source_table import SourceFlag
-from include.ccd.sources import Sources, find_sources
+from include.ccd.sources import find_sources
 
 PSF = Psf.of_fwhm(3.0)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.ccd.zero_point import Photometry, ZeroPointError, find_zero_point
+from include.ccd.measuring import Photometry
+from include.ccd.zero_point import ZeroPointError, find_zero_point
 
 ZERO, TERM = 24.3, 0.08
 
