@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -56,6 +56,14 @@ class Alert(Step):
         """Rows with equal keys are about the same."""
         return f"{self.name}:{row.id}"
 
+    def context(self, row: Any) -> Mapping[str, Any]:
+        """Give what machines are told beside the text, in JSON types.
+
+        With ``SkyEvent(…).as_context()`` the message can go out as a VOEvent; ``report`` names a
+        file in the folder of reports that e-mail may attach.
+        """
+        return {}
+
     def process(self, work: Any, run: Run) -> Iterator[rows.Alert]:
         """Put the message for one row into the outbox; one that is there is left as it is."""
         subject, body, topic = self.subject(work), self.body(work), self.dedup_key(work)
@@ -68,6 +76,7 @@ class Alert(Step):
             partition=getattr(work, "partition_key", ""),
             subject=subject,
             body=body,
+            context=dict(self.context(work)),
             channels=list(self.channels),
         )
 

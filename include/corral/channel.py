@@ -26,6 +26,10 @@ class Refused(Exception):
     """The channel does not want this message. It is sent some more times, then given up."""
 
 
+class Unfit(Refused):
+    """The channel can never say such a thing: it is given up at once."""
+
+
 class Channel(ABC):
     """Takes messages.
 
@@ -57,6 +61,8 @@ class Channel(ABC):
             The other side certainly has not taken it.
         Refused
             The other side does not want it.
+        Unfit
+            This cannot be said there, whenever it is tried.
         Exception
             Any other: it may have taken it.
         """

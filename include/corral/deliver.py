@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from include.corral.channel import Channel, NotNow, Refused
+from include.corral.channel import Channel, NotNow, Refused, Unfit
 from include.corral.corral import Corral
 from include.corral.errors import ConfigurationError
 from include.corral.parcel import Parcel, next_parcel, settle
@@ -97,9 +97,9 @@ def _serve(
             parcel = next_parcel(session, name, channel.messages_per_hour)
         if parcel is None:
             return None
-        outcome, reason, seconds = _send(channel, parcel)
+        outcome, reason, seconds, is_final = _send(channel, parcel)
         with corral.write() as session:
-            settle(session, parcel, outcome, detail=reason, seconds=seconds)
+            settle(session, parcel, outcome, detail=reason, seconds=seconds, is_final=is_final)
         if outcome in {AttemptOutcome.NOT_NOW, AttemptOutcome.UNKNOWN}:
             return reason
         sent += 1
@@ -109,15 +109,17 @@ def _serve(
     return None
 
 
-def _send(channel: Channel, parcel: Parcel) -> tuple[AttemptOutcome, str | None, float]:
+def _send(channel: Channel, parcel: Parcel) -> tuple[AttemptOutcome, str | None, float, bool]:
+    """Give outcome, reason, seconds, and whether it makes no sense to try again."""
     began = time.monotonic()
-    outcome, reason = AttemptOutcome.DELIVERED, None
+    outcome, reason, is_final = AttemptOutcome.DELIVERED, None, False
     try:
         channel.send(parcel.message)
     except NotNow as error:
         outcome, reason = AttemptOutcome.NOT_NOW, first_line(error)
     except Refused as error:
         outcome, reason = AttemptOutcome.REFUSED, first_line(error)
+        is_final = isinstance(error, Unfit)
     except Exception as error:  # noqa: BLE001  of whatever kind: it may have arrived
         outcome, reason = AttemptOutcome.UNKNOWN, f"{type(error).__name__}: {first_line(error)}"
-    return outcome, reason, round(time.monotonic() - began, 3)
+    return outcome, reason, round(time.monotonic() - began, 3), is_final

@@ -41,6 +41,11 @@ class Message:
         return f"<digest-{hashlib.sha256(text.encode()).hexdigest()[:32]}@corral>"
 
     @property
+    def reference(self) -> str:
+        """Eight digits of the `message_id`, for people."""
+        return self.message_id.partition("@")[0][-8:]
+
+    @property
     def severity(self) -> str:
         """That of the most urgent."""
         return min((alert.severity for alert in self.alerts), key=SEVERITIES.index)

@@ -105,8 +105,21 @@ def settle(
     *,
     detail: str | None = None,
     seconds: float | None = None,
+    is_final: bool = False,
 ) -> None:
-    """Write down what became of an attempt, and what follows for its messages and its channel."""
+    """Write down what became of an attempt, and what follows for its messages and its channel.
+
+    Parameters
+    ----------
+    session
+        A writing session.
+    parcel
+        What was tried.
+    outcome, detail, seconds
+        Of the attempt.
+    is_final
+        A message that was refused is given up: it would be again.
+    """
     now = database_now(session.connection())
     state = _lock(session, parcel.channel)
     session.execute(
@@ -125,10 +138,10 @@ def settle(
     if outcome == AttemptOutcome.DELIVERED:
         session.execute(mine.values(status=DeliveryStatus.SENT))
     else:
-        _refused(session, parcel, now)
+        _refused(session, parcel, now, is_final=is_final)
 
 
-def _refused(session: Session, parcel: Parcel, now: datetime) -> None:
+def _refused(session: Session, parcel: Parcel, now: datetime, *, is_final: bool) -> None:
     """Try again later, each by itself; what is refused again and again is given up."""
     rows = session.scalars(select(Delivery).where(Delivery.attempt_id == parcel.attempt_id)).all()
     for row in rows:
@@ -137,7 +150,7 @@ def _refused(session: Session, parcel: Parcel, now: datetime) -> None:
             row.not_before = now + _doubled(
                 FIRST_REFUSAL_PAUSE, row.refusals, LONGEST_REFUSAL_PAUSE
             )
-        if row.refusals >= REFUSALS:
+        if row.refusals >= REFUSALS or (is_final and len(rows) == 1):
             row.status = DeliveryStatus.GIVEN_UP
 
 

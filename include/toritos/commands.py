@@ -39,7 +39,8 @@ def _night(text: str) -> date:
 
 def _report(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, say: Say) -> int:
     from include.corral.errors import ConfigurationError
-    from include.toritos.report.files import page_name, reports_folder, write_page
+    from include.corral.whole_file import write_whole
+    from include.toritos.report.files import page_name, reports_folder
     from include.toritos.report.gather import gather
     from include.toritos.report.page import report_html
     from include.toritos.report.text import report_text
@@ -55,7 +56,7 @@ def _report(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, 
         folder = reports_folder(corral.settings)
         path = Path(arguments.html) if arguments.html else folder / page_name(facts)
         try:
-            write_page(path.absolute(), report_html(facts))
+            write_whole(path.absolute(), report_html(facts).encode())
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written: {error}") from error
         say(f"{path}: {path.stat().st_size} bytes")

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from include.corral.observe import observe, observed
 from include.corral.outbox import enqueue
 from include.corral.sweep import Found, Watch
+from include.corral.whole_file import write_whole
 from include.toritos.instrument import profile_name, profile_of
 from include.toritos.report.facts import NightFacts
-from include.toritos.report.files import page_name, reports_folder, write_page
+from include.toritos.report.files import page_name, reports_folder
 from include.toritos.report.gather import gather, night_ends
 from include.toritos.report.needs import headline
 from include.toritos.report.page import report_html
@@ -140,7 +141,7 @@ def _write(watch: Watch, facts: NightFacts) -> str:
     """Write the page, and say where it is; a full disk does not keep anybody from being told."""
     path = reports_folder(watch.corral.settings) / page_name(facts)
     try:
-        write_page(path, report_html(facts))
+        write_whole(path, report_html(facts).encode())
     except OSError as error:
         return f"The page could not be written: {error}"
     address = watch.corral.settings.pipeline.get("report_url")

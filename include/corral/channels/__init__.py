@@ -3,8 +3,10 @@
 from include.corral.channel import Channel
 from include.corral.channels.chat import AppriseChannel
 from include.corral.channels.file import FileChannel
+from include.corral.channels.voevent import VOEventChannel
 from include.corral.channels.webhook import WebhookChannel
 
 KINDS: dict[str, type[Channel]] = {
-    channel.kind: channel for channel in (FileChannel, WebhookChannel, AppriseChannel)
+    channel.kind: channel
+    for channel in (FileChannel, WebhookChannel, AppriseChannel, VOEventChannel)
 }

@@ -37,11 +37,16 @@ class AppriseChannel(Channel):
                 raise ConfigurationError(f"URL {number} is not one that Apprise understands")
 
     def send(self, message: Message) -> None:
-        """Send it to each service; Apprise only tells whether all have taken it."""
+        """Send it to each service; Apprise only tells whether all have taken it.
+
+        As these have no place for an identifier, the text ends in one: who gets it twice can see
+        that it is one message.
+        """
         import apprise
 
         note = apprise.NotifyType(KINDS_OF_NOTE[message.severity])
-        taken = self._services.notify(title=message.subject, body=message.text, notify_type=note)
+        body = f"{message.text}\n#{message.reference}"
+        taken = self._services.notify(title=message.subject, body=body, notify_type=note)
         if taken is None:
             raise NotNow("no service is named")
         if not taken:

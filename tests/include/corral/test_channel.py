@@ -40,7 +40,10 @@ def test_kind_may_be_a_class_of_the_site(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ('[a]\nkind = "smoke"\n', "no kind 'smoke' here; known are apprise, file, webhook"),
+        (
+            '[a]\nkind = "smoke"\n',
+            "no kind 'smoke' here; known are apprise, file, voevent, webhook",
+        ),
         ('[a]\nkind = "os.path.join"\n', "no kind 'os.path.join'"),
         ('[a]\nkind = "no.such.Thing"\n', "cannot be imported"),
         ('[a]\nkind = "file"\npath = "x"\npth = "y"\n', "pth"),

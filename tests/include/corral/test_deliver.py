@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from include.corral.audit import audit
-from include.corral.channel import Channel, NotNow, Refused
+from include.corral.channel import Channel, NotNow, Refused, Unfit
 from include.corral.corral import Corral
 from include.corral.deliver import deliver
 from include.corral.message import Message
@@ -227,6 +227,23 @@ def test_what_is_refused_is_tried_again_ever_later_and_then_given_up(lab: Corral
         deliver(lab, {"loft": pigeon})
     assert statuses(lab) == ["given_up", "sent"]
     assert outcomes(lab).count("refused") == REFUSALS
+    assert audit(lab) == []
+
+
+def test_what_can_never_be_said_is_given_up_at_once(lab: Corral) -> None:
+    """The attempt says why, and others go out."""
+
+    def only_stars(message: Message) -> None:
+        if message.subject != "star":
+            raise Unfit("no star")
+
+    put(lab, "disk", "star")
+    pigeon = Pigeon(only_stars)
+    deliver(lab, {"loft": pigeon})
+    assert statuses(lab) == ["given_up", "sent"]
+    with lab.read() as session:
+        reasons = session.scalars(select(DeliveryAttempt.detail)).all()
+    assert sorted(map(str, reasons)) == ["None", "no star"]
     assert audit(lab) == []
 
 

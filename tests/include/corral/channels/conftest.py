@@ -6,19 +6,42 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from include.corral.message import Message
+from include.corral.outbox import one_line, printable
+from include.corral.sky_event import Magnitude, Place, SkyEvent
 from models.alert import Alert
 
+SKY_EVENT = SkyEvent(
+    ra_deg=83.633,
+    dec_deg=-5.391,
+    error_deg=0.0002,
+    observed_at=datetime(2026, 11, 20, 4, 5, 6, tzinfo=UTC),
+    magnitudes=(Magnitude(mag=17.31, mag_err=0.04, filter="V"), Magnitude(mag=17.9)),
+    observatory=Place(
+        name="Cordón Macón", latitude_deg=-24.623, longitude_deg=-67.328, elevation_m=4650
+    ),
+    name="TOR26a",
+    score=0.93,
+)
 
-def make_message(subject: str = "disk full", body: str = "Free some room.") -> Message:
-    """A message of one alert that is in no database."""
+
+def make_message(
+    subject: str = "disk full", body: str = "Free some room.", **context: Any
+) -> Message:
+    """A message of one alert that is in no database, made harmless as the outbox does it."""
     alert = Alert(
-        id=1, dedup_key=subject, rule="disk", severity="critical", partition="", context={}
+        id=1,
+        dedup_key=one_line(subject),
+        rule="disk",
+        severity="critical",
+        partition="",
+        context=context or SKY_EVENT.as_context(),
     )
-    alert.subject, alert.body = subject, body
+    alert.subject, alert.body = one_line(subject), printable(body)
     alert.created_at = datetime(2026, 11, 20, tzinfo=UTC)
     return Message([alert])
 

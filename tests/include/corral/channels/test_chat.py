@@ -13,14 +13,12 @@ from tests.include.corral.channels.conftest import Site, make_message, status
 
 def test_message_arrives(site: Site) -> None:
     """Title, text and urgency, as the service wants them."""
-    AppriseChannel(urls=[site.url.replace("http", "json", 1)]).send(make_message())
+    message = make_message()
+    AppriseChannel(urls=[site.url.replace("http", "json", 1)]).send(message)
     ((_, body),) = site.requests
     note = json.loads(body)
-    assert (note["title"], note["message"], note["type"]) == (
-        "disk full",
-        "Free some room.",
-        "failure",
-    )
+    assert (note["title"], note["type"]) == ("disk full", "failure")
+    assert note["message"] == f"Free some room.\n#{message.reference}"
 
 
 def test_service_that_fails_leaves_it_open(site: Site) -> None:

@@ -20,10 +20,10 @@ FORK = multiprocessing.get_context("fork")
 def test_each_message_is_one_line_of_json(tmp_path: Path) -> None:
     """Whatever the text holds."""
     channel = FileChannel(path=str(tmp_path / "new" / "alerts.jsonl"))
-    for subject in ("a\nb", "ü {{ 7*7 }}"):
-        channel.send(make_message(subject))
+    for body in ("a\nb", "ü {{ 7*7 }}"):
+        channel.send(make_message(body=body))
     lines = channel.path.read_text().splitlines()
-    assert [json.loads(line)["alerts"][0]["subject"] for line in lines] == ["a\nb", "ü {{ 7*7 }}"]
+    assert [json.loads(line)["alerts"][0]["body"] for line in lines] == ["a\nb", "ü {{ 7*7 }}"]
 
 
 def test_place_that_cannot_be_written_is_not_now(tmp_path: Path) -> None:

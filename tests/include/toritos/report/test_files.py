@@ -1,39 +1,11 @@
-"""A report is there whole, or not at all."""
+"""Where reports lie."""
 
 from __future__ import annotations
 
-import os
 from datetime import date
 
-import pytest
-
 from include.corral.settings import Settings
-from include.toritos.report.files import page_name, reports_folder, write_page
-
-
-def test_page_takes_the_place_of_the_one_before(tmp_path) -> None:
-    """Others may read it; nothing else is left behind."""
-    path = tmp_path / "reports" / "2026-11-20.html"
-    for text in ("before", "é after"):
-        write_page(path, text)
-    assert path.read_text(encoding="utf-8") == "é after"
-    assert path.stat().st_mode & 0o777 == 0o644
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch) -> None:
-    """A full disk, for example."""
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    path = tmp_path / "a.html"
-    write_page(path, "before")
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_page(path, "after")
-    assert path.read_text(encoding="utf-8") == "before"
-    assert list(tmp_path.iterdir()) == [path]
+from include.toritos.report.files import page_name, reports_folder
 
 
 def test_reports_lie_beside_the_products_or_where_the_site_wants_them(tmp_path, bare_facts) -> None:
