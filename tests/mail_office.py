@@ -25,10 +25,13 @@ class Office:
     ----------
     answers
         What it says, or does, to ``MAIL``, to an address, and to ``DATA`` when it has the text.
+    recipients
+        All addresses that were ever named to it.
     """
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
+        self.recipients: set[str] = set()
         self.answers: dict[str, Answer] = {}
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
@@ -47,6 +50,7 @@ class Office:
 
     async def handle_RCPT(self, server: SMTP, *rest: Any) -> str:
         _, envelope, address, _ = rest
+        self.recipients.add(address)
         said = self.answer(address, server)
         if said == FINE:
             envelope.rcpt_tos.append(address)

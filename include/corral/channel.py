@@ -44,6 +44,8 @@ class Channel(ABC):
 
     kind: ClassVar[str]
     """How files of channels call it."""
+    settings: Settings | None = None
+    """Of the installation that it serves; None while it was made by hand."""
 
     def __init__(self, *, messages_per_hour: int = MESSAGES_PER_HOUR) -> None:
         self.messages_per_hour = messages_per_hour
@@ -92,7 +94,11 @@ def channels_of(
         If the file cannot be read.
     """
     tables = _tables(settings)
-    return {name: _channel(name, dict(options), kinds) for name, options in tables.items()}
+    made = {name: _channel(name, dict(options), kinds) for name, options in tables.items()}
+    for channel in made.values():
+        if isinstance(channel, Channel):
+            channel.settings = settings
+    return made
 
 
 def _tables(settings: Settings) -> dict[str, dict[str, Any]]:

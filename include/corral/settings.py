@@ -47,6 +47,12 @@ class Settings:
         _refuse_ambiguous((self.inbox, *self.more_inboxes))
 
     @property
+    def reports(self) -> Path:
+        """Folder of reports: ``reports`` beside the products, or where ``CORRAL_REPORTS`` says."""
+        own = self.pipeline.get("reports")
+        return Path(own).absolute() if own else self.products.parent / "reports"
+
+    @property
     def inboxes(self) -> dict[str, Path]:
         """Every inbox by what the paths of its files begin with in rows; the first by nothing."""
         return {"": self.inbox} | {f".{inbox.name}/": inbox for inbox in self.more_inboxes}

@@ -40,7 +40,6 @@ def _night(text: str) -> date:
 def _report(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, say: Say) -> int:
     from include.corral.errors import ConfigurationError
     from include.corral.whole_file import write_whole
-    from include.toritos.report.files import page_name, reports_folder
     from include.toritos.report.gather import gather
     from include.toritos.report.page import report_html
     from include.toritos.report.text import report_text
@@ -53,8 +52,8 @@ def _report(arguments: argparse.Namespace, _pipeline: Pipeline, corral: Corral, 
     if arguments.text or arguments.html is None:
         say(report_text(facts).rstrip())
     if arguments.html is not None:
-        folder = reports_folder(corral.settings)
-        path = Path(arguments.html) if arguments.html else folder / page_name(facts)
+        default = corral.settings.reports / facts.page_name
+        path = Path(arguments.html) if arguments.html else default
         try:
             write_whole(path.absolute(), report_html(facts).encode())
         except OSError as error:

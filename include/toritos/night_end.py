@@ -19,7 +19,6 @@ from include.corral.sweep import Found, Watch
 from include.corral.whole_file import write_whole
 from include.toritos.instrument import profile_name, profile_of
 from include.toritos.report.facts import NightFacts
-from include.toritos.report.files import page_name, reports_folder
 from include.toritos.report.gather import gather, night_ends
 from include.toritos.report.needs import headline
 from include.toritos.report.page import report_html
@@ -139,7 +138,7 @@ def _report(watch: Watch, night: str) -> bool:
 
 def _write(watch: Watch, facts: NightFacts) -> str:
     """Write the page, and say where it is; a full disk does not keep anybody from being told."""
-    path = reports_folder(watch.corral.settings) / page_name(facts)
+    path = watch.corral.settings.reports / facts.page_name
     try:
         write_whole(path, report_html(facts).encode())
     except OSError as error:
@@ -166,7 +165,7 @@ def _tell(session: Session, watch: Watch, facts: NightFacts, where: str) -> int 
         severity="warning" if facts.missing else "info",
         partition=night,
         channels=watch.sweep.channels,
-        context={"digest": digest, "report": page_name(facts)},
+        context={"digest": digest, "report": facts.page_name},
     )
 
 

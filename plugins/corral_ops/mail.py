@@ -18,11 +18,15 @@ from airflow.providers.smtp.hooks.smtp import SmtpHook
 from include.corral.channel import Channel, NotNow, Refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.corral.message import Message
 
 log = logging.getLogger(__name__)
 
 SMTP_CONN_ID = "smtp_default"
+# A report is smaller; encoded for mail it is a third larger.
+ATTACH_KB = 200.0
 NO_RECIPIENT = "nobody to tell: set CORRAL_ALERT_TO, or `alert_to` in the connection, to addresses"
 # What every server takes, however old.
 POLICY = SMTP.clone(cte_type="7bit")
@@ -58,6 +62,9 @@ class EmailChannel(Channel):
     :param conn_id: a connection of type ``smtp``, with ``from_email``.
     :param plain: leave the HTML out.
     :param max_chars: of the text; 0 does not cut it.
+    :param attach: ``report`` adds the page that the context of an alert names in the folder of
+        reports; empty leaves it at the link that the text has.
+    :param attach_kb: of all that is attached to one mail; what is larger stays a link.
     :param options: of any channel.
     """
 
@@ -70,13 +77,19 @@ class EmailChannel(Channel):
         conn_id: str = SMTP_CONN_ID,
         plain: bool = False,
         max_chars: int = 0,
+        attach: str = "",
+        attach_kb: float = ATTACH_KB,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if attach not in {"", "report"}:
+            raise ValueError(f"attach is {attach!r}; known is report")
         self.to = addresses(to)
         self.conn_id = conn_id
         self.plain = plain
         self.max_chars = max_chars
+        self.attach = attach
+        self.attach_bytes = int(1000 * attach_kb)
 
     def send(self, message: Message) -> None:
         """Hand it to the mail server; when this returns the server has it for every address.
@@ -102,7 +115,35 @@ class EmailChannel(Channel):
         mail.set_content(text)
         if not self.plain:
             mail.add_alternative(PAGE.format(text=html.escape(text)), subtype="html")
+        if self.attach and self.settings is not None:
+            for path, content in attachments(message, self.settings.reports, self.attach_bytes):
+                mail.add_attachment(content, maintype="text", subtype="html", filename=path.name)
         return mail
+
+
+def attachments(message: Message, folder: Path, limit_bytes: int) -> Iterator[tuple[Path, bytes]]:
+    """Give the pages that the alerts of a message name, as long as they fit.
+
+    :param message: whose alerts may have ``report`` in their context: the name of a page.
+    :param folder: of reports; nothing outside it is ever attached.
+    :param limit_bytes: of all of them.
+    """
+    names = (alert.context.get("report") for alert in message.alerts if alert.context)
+    for name in dict.fromkeys(str(name) for name in names if name):
+        path = folder / name
+        if path.parent != folder or path.suffix != ".html" or path.is_symlink():
+            log.warning("%r is no page of %s: not attached", name, folder)
+            continue
+        try:
+            content = path.read_bytes() if path.stat().st_size <= limit_bytes else None
+        except (OSError, ValueError) as error:
+            log.warning("%s is not attached: %s", path, error)
+            continue
+        if content is None or len(content) > limit_bytes:
+            log.info("%s is larger than may be attached", path)
+            continue
+        limit_bytes -= len(content)
+        yield path, content
 
 
 def addresses(to: str | Sequence[str]) -> list[str]:

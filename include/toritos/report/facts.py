@@ -216,6 +216,11 @@ class NightFacts:
         return first if first == last else f"{first} to {last}"
 
     @property
+    def page_name(self) -> str:
+        """File name of the page: that of the night, or of the first and the last."""
+        return f"{self.name.replace(' to ', '_to_')}.html"
+
+    @property
     def frames(self) -> int:
         """Accepted frames."""
         return sum(row.number for row in self.exposures)

@@ -81,6 +81,13 @@ def test_inboxes_that_would_mix_their_files_are_refused(inboxes, message) -> Non
         Settings.from_env({"CORRAL_INBOX": inboxes})
 
 
+def test_reports_lie_beside_the_products_or_where_the_site_wants_them(tmp_path) -> None:
+    """A web server may show that folder."""
+    assert Settings.below(tmp_path).reports == tmp_path / "reports"
+    own = Settings.below(tmp_path, pipeline={"reports": str(tmp_path / "www")})
+    assert own.reports == tmp_path / "www"
+
+
 @pytest.mark.parametrize("lease", ["soon", "0.0", "-1", "nan"])
 def test_lease_that_is_no_time_is_refused(lease) -> None:
     """A lease of no length would give every unit to everyone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from corral_ops.mail import EmailChannel, addresses
 from include.corral.channel import NotNow, Refused
 from include.corral.message import Message
+from include.corral.settings import Settings
 from models.alert import Alert
 from tests.include.corral.channels.conftest import make_message
 from tests.mail_office import Office, hang_up, smtp_connection
@@ -147,6 +149,65 @@ def test_hostile_text_arrives_as_text(office: Office) -> None:
     page = mail.get_payload(1).get_payload(decode=True).decode()
     assert "<script>" not in page
     assert "{{ 7*7 }}" in page
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A folder with a page, and a secret beside it."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "2026-11-20.html").write_text("<p>ü</p>" * 1000, encoding="utf-8")
+    (tmp_path / "secret.html").write_text("hunter2")
+    return folder
+
+
+def send_with(reports: Path, *names: object, **options: Any) -> None:
+    """Mail an alert, or several, whose contexts name a report each."""
+    channel = EmailChannel(to=TO, **{"attach": "report"} | options)
+    channel.settings = Settings.below(reports.parent)
+    channel.send(Message([make_message(f"{n}", report=n).alerts[0] for n in names]))
+
+
+def attached(office: Office) -> dict[str, bytes]:
+    (mail,) = office.mails
+    return {
+        str(part.get_filename()): part.get_payload(decode=True)
+        for part in mail.walk()
+        if part.get_content_disposition() == "attachment"
+    }
+
+
+def test_report_is_attached_where_the_site_says_so(office: Office, reports: Path) -> None:
+    """Beside text and page; otherwise the text has its link."""
+    send_with(reports, "2026-11-20.html")
+    page = (reports / "2026-11-20.html").read_bytes()
+    assert attached(office) == {"2026-11-20.html": page}
+    office.mails.clear()
+    send_with(reports, "2026-11-20.html", attach="")
+    assert attached(office) == {}
+
+
+def test_report_that_is_too_large_stays_a_link(office: Office, reports: Path) -> None:
+    """The mail goes out without it; of several, what fits is attached."""
+    (reports / "small.html").write_text("small")
+    send_with(reports, "2026-11-20.html", "small.html", "small.html", attach_kb=2)
+    assert attached(office) == {"small.html": b"small"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.html", "/etc/passwd", "gone.html", "no\0name.html", "link.html", "", 7]
+)
+def test_nothing_but_a_page_of_the_folder_is_ever_attached(office, reports, name) -> None:
+    """Nor does it keep the mail from going out."""
+    (reports / "link.html").symlink_to(reports.parent / "secret.html")
+    send_with(reports, name)
+    assert attached(office) == {}
+
+
+def test_what_else_may_be_attached_is_refused() -> None:
+    """When the file of channels is read."""
+    with pytest.raises(ValueError, match="known is report"):
+        EmailChannel(to=TO, attach="everything")
 
 
 def test_without_addresses_it_says_what_to_set() -> None:

@@ -26,3 +26,9 @@ def test_range_is_named_by_its_ends(bare_facts) -> None:
     """A night by itself."""
     assert bare_facts().name == "2026-11-20"
     assert bare_facts(last=date(2026, 11, 22)).name == "2026-11-20 to 2026-11-22"
+
+
+def test_page_is_named_by_its_night_or_by_both_ends(bare_facts) -> None:
+    """So that the next one of the same night takes its place."""
+    assert bare_facts().page_name == "2026-11-20.html"
+    assert bare_facts(last=date(2026, 11, 22)).page_name == "2026-11-20_to_2026-11-22.html"
