@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message
-from typing import Any
+from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -36,7 +36,7 @@ class Office:
         self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
-    def __enter__(self) -> Office:
+    def __enter__(self) -> Self:
         self._controller.start()
         return self
 

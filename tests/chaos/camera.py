@@ -142,7 +142,7 @@ def made(corral: Corral) -> set[tuple[str, str]]:
     """Kind and content of every current product."""
     with corral.read() as session:
         query = select(Product.kind, Product.sha256).where(Product.current)
-        return {tuple(row) for row in session.execute(query)}
+        return {(kind, sha256) for kind, sha256 in session.execute(query)}
 
 
 def faults(corral: Corral) -> list[str]:

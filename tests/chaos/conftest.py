@@ -7,12 +7,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from include.corral.processor import Processor
 from include.toritos.loader import FitsInbox
 from include.toritos.steps import MasterBias, MasterDark, MasterFlat
+from tests.chaos.database_lab import observe
 from tests.chaos.homes import Home
 from tests.chaos.night import PLAN, before_each, fill_inbox, new_home, trigger
 from tests.chaos.table import PROPERTY, Table
@@ -86,6 +88,14 @@ def prepared(request: pytest.FixtureRequest) -> Homes:
 
 
 @pytest.fixture(scope="session")
+def tiny_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An inbox with the frames of a tiny night, all of them good; nobody writes to it."""
+    inbox = tmp_path_factory.mktemp("camera") / "inbox"
+    observe(inbox)
+    return inbox
+
+
+@pytest.fixture(scope="session")
 def large_inbox(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """An installation that has seen nothing yet of a night of 200 frames."""
     place = tmp_path_factory.mktemp("large")
@@ -121,7 +131,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
         for name, line in report.user_properties:
             if name == PROPERTY:
-                TABLE.add(*line)
+                TABLE.add(*cast("tuple[str, int, int, float, int]", line))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -78,7 +79,13 @@ def made(corral: Corral) -> set[tuple[str, str]]:
     """Kind and content of every current product."""
     with corral.read() as session:
         query = select(Product.kind, Product.sha256).where(Product.current)
-        return {tuple(row) for row in session.execute(query)}
+        return {(kind, sha256) for kind, sha256 in session.execute(query)}
+
+
+def differing(wanted: Iterable[object], found: Iterable[object]) -> list[str]:
+    """Say what the same inputs have led to in one installation and not in the other."""
+    missing, beyond = set(wanted) - set(found), set(found) - set(wanted)
+    return [f"missing: {it}" for it in missing] + [f"not expected: {it}" for it in beyond]
 
 
 class Server:

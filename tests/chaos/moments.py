@@ -59,9 +59,9 @@ class Moments:
         sys.addaudithook(self._on_audit)
         fsync = os.fsync
 
-        def watched(descriptor: int) -> None:
+        def watched(fd: Any) -> None:
             self._pass("fsync", "")
-            fsync(descriptor)
+            fsync(fd)
 
         os.fsync = watched
         event.listen(Engine, "before_cursor_execute", self._on_statement)

@@ -18,6 +18,7 @@ from include.corral.drain import drain
 from include.corral.settings import Settings
 from include.toritos.pipeline import TORITOS
 from models import Night, Outcome, Product, UnitRun
+from tests.chaos.database_lab import differing
 from tests.chaos.living_stack import KINDS, Observatory, observatory
 from tools.airflow_env import free_port
 from tools.progress import print_progress, wait_until
@@ -56,15 +57,14 @@ def test_nights_are_whole_after_every_kind_of_process_was_killed(
         since = time.monotonic()
         wait_until(place.missing, timeout_s=1800, repeat_s=30)
         recovery_s = time.monotonic() - since
-        violations = audit(place.corral, promises=TORITOS.promises)
-        twice = _done_twice(place.corral)
-        made = _made(place.corral)
+        violations = [str(it) for it in audit(place.corral, promises=TORITOS.promises)]
+        violations += [f"unit {unit} was done again" for unit in _done_twice(place.corral)]
+        wanted = _made_undisturbed(place.corral, tmp_path)
+        violations += differing(wanted, _made(place.corral))
         for kind, number in sorted(place.kills.items()):
             ledger.add(f"F17 kill -9 of Airflow's {kind}", number, len(violations), recovery_s)
         assert violations == []
-        assert twice == []
         assert sum(place.kills.values()) == KILLS
-        assert made == _made_undisturbed(place.corral, tmp_path)
 
 
 def _kill(place: Observatory, what: str, *, within_s: float) -> None:
@@ -80,19 +80,19 @@ def _kill(place: Observatory, what: str, *, within_s: float) -> None:
     print_progress(f"  killed {what}")
 
 
-def _done_twice(corral: Corral) -> list[tuple[int, str]]:
+def _done_twice(corral: Corral) -> list[object]:
     """Units that were done more than once for the same wanted result."""
     query = select(UnitRun.unit_id, UnitRun.fingerprint).where(UnitRun.outcome == Outcome.DONE)
     with corral.read() as session:
         done = Counter(map(tuple, session.execute(query)))
-    return [unit for unit, times in done.items() if times > 1]
+    return [(unit, wanted) for (unit, wanted), times in done.items() if times > 1]
 
 
 def _made(corral: Corral) -> set[tuple[date, str, str]]:
     query = select(Night.date, Product.kind, Product.sha256).join(Product.night)
     query = query.where(Product.current)
     with corral.read() as session:
-        return {tuple(row) for row in session.execute(query)}
+        return {(night, kind, sha256) for night, kind, sha256 in session.execute(query)}
 
 
 def _made_undisturbed(disturbed: Corral, tmp_path: Path) -> set[tuple[date, str, str]]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ from tests.chaos.camera import (
     reduce,
     refused,
 )
+from tests.chaos.database_lab import differing
 
 ORDERS = int(os.environ.get("CORRAL_CHAOS_ORDERS", "20"))
 DELIVERIES = int(os.environ.get("CORRAL_CHAOS_DELIVERIES", "100"))
@@ -91,7 +93,7 @@ def test_exposure_that_comes_again_is_used_once(sqlite_template, ledger, dice) -
 
 
 @pytest.fixture(scope="module")
-def camera(tmp_path_factory) -> Path:
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a whole small night."""
     folder = tmp_path_factory.mktemp("camera") / NIGHT
     plan = NightPlan(
@@ -131,8 +133,7 @@ def test_order_of_arrival_leaves_no_trace(camera, calm, sqlite_template, ledger,
             began = time.monotonic()
             reduce(corral)
             longest = max(longest, time.monotonic() - began)
-            broken += faults(corral)
-            assert made(corral) == calm
+            broken += faults(corral) + differing(calm, made(corral))
     ledger.add("F11 order of arrival, with kills", ORDERS, len(broken), longest)
     assert broken == []
 
@@ -287,6 +288,9 @@ ODD = {
     "loop.fits": ("QUARANTINE", "not_a_regular_file"),
     "link.fits": ("QUARANTINE", "not_a_regular_file"),
 }
+# Only root makes devices: one whose bytes never end.
+DEVICES = {"zeros.fits": ("QUARANTINE", "not_a_regular_file")} if os.getuid() == 0 else {}
+ODD |= DEVICES
 GOOD = ("a.fits", "new\nline.fits", "not-utf8-\udcff.fits", "n" * 250 + ".fits", "\u2603.fits")
 
 
@@ -325,6 +329,8 @@ def _make_odd(inbox: Path) -> None:
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind(str(inbox / "socket.fits"))
     (inbox / "folder.fits").mkdir()
+    for name in DEVICES:
+        os.mknod(inbox / name, stat.S_IFCHR | 0o644, os.makedev(1, 5))
     (inbox / "broken.fits").symlink_to("nowhere")
     (inbox / "loop.fits").symlink_to("loop.fits")
     (inbox / "link.fits").symlink_to("a.fits")
@@ -337,7 +343,7 @@ def _open_what_was_closed(inbox: Path) -> None:
 
 def _looks_of(inbox: Path) -> dict[str, tuple[int, ...]]:
     """What tells of each file whether anybody has written to it, moved it or changed its mode."""
-    looks = {}
+    looks: dict[str, tuple[int, ...]] = {}
     for file in sorted(inbox.iterdir()):
         state = file.lstat()
         looks[file.name] = (state.st_mode, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

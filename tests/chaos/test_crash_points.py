@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from tests.chaos.moments import Moments
 from tests.chaos.night import PROCESSORS
 from tests.chaos.trials import Trials
 
@@ -19,12 +18,7 @@ def test_killed_at_every_moment_it_is_caught_up_with(prepared, ledger, kind) -> 
     """Whatever the moment: no promise is broken, nothing is done twice, nothing is missing."""
     trials = Trials("F1 killed at every moment of every processor", prepared[kind], [kind])
     for at in count(1):
-
-        def work(home, at=at) -> None:
-            Moments(home.place, at=at).watch()
-            trials.work(home)
-
-        code = trials.one(f"{kind.name}, moment {at}", inside=work)
+        code = trials.kill_at(at)
         if code == 0:
             break
         assert code == -signal.SIGKILL

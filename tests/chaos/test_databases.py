@@ -1,30 +1,22 @@
-"""F8: the database, and the way to it, fail at any request; the night is reduced all the same."""
+"""F8: PostgreSQL, and the way to it, fail at any request; the night is reduced all the same."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
 from include.corral.corral import Corral
-from include.corral.drain import drain
-from include.corral.errors import ConfigurationError, Retryable
-from include.corral.processor import Processor
 from include.corral.settings import Settings
-from models import session as databases
-from tests.chaos.database_lab import PROCESSORS, Server, made, observe, reduce, violations
+from tests.chaos.database_lab import Server, differing, made, reduce, violations
 from tests.chaos.faults_of_databases import FAULTS
 from tests.chaos.wire import Fault, Wire
 from tests.databases import CleanDatabase, empty_database
@@ -35,14 +27,6 @@ ONLY_AT = {"reset after COMMIT was sent": b"COMMIT", "read-only": b"INSERT INTO"
 POINTS = int(os.environ.get("CORRAL_CHAOS_POINTS", "8"))
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
-
-
-@pytest.fixture(scope="module")
-def inbox(tmp_path_factory) -> Path:
-    """The frames of a tiny night; nobody writes to it."""
-    folder = tmp_path_factory.mktemp("camera") / "inbox"
-    observe(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +66,13 @@ class Distant:
 
 
 @pytest.fixture(scope="module")
-def distant(server, database, inbox, tmp_path_factory):
+def distant(server, database, tiny_night, tmp_path_factory):
     """Gives such an installation, empty, as often as one is asked for."""
 
     @contextmanager
     def give() -> Iterator[Distant]:
         with Wire(server.port) as wire:
-            place = Distant(database.clean(), inbox, tmp_path_factory.mktemp("distant"), wire)
+            place = Distant(database.clean(), tiny_night, tmp_path_factory.mktemp("distant"), wire)
             try:
                 yield place
             finally:
@@ -123,7 +107,7 @@ def strike(distant, calm, ledger, dice):
                 longest = max(longest, time.monotonic() - began)
                 struck += place.wire.struck
                 broken += violations(place.direct)
-                assert made(place.direct) == expected
+                broken += differing(expected, made(place.direct))
         ledger.add(f"F8 {name}", struck, len(broken), longest)
         assert broken == []
         assert struck == times
@@ -163,135 +147,3 @@ def test_night_is_reduced_once_whatever_happens_to_the_server(
         return True
 
     strike(name, fault, times=times)
-
-
-class Local:
-    """An installation on SQLite."""
-
-    def __init__(self, folder: Path, inbox: Path) -> None:
-        settings = Settings.below(folder, inbox=inbox, pipeline={"still_s": "0"})
-        self.corral = Corral(settings)
-        self.file = folder / "corral.db"
-
-    def drain_some(self, number: int) -> None:
-        """Do the first part of the work."""
-        for processor in PROCESSORS[:number]:
-            assert not drain(self.corral, processor()).failures
-
-
-@pytest.fixture
-def local(inbox, tmp_path) -> Iterator[Local]:
-    place = Local(tmp_path / "local", inbox)
-    yield place
-    place.corral.close()
-
-
-@pytest.fixture
-def settle(ledger, calm_local):
-    """Completes the work, and compares it with that of a calm installation."""
-
-    def settle(name: str, place: Local) -> None:
-        began = time.monotonic()
-        reduce(place.corral)
-        broken = violations(place.corral)
-        ledger.add(f"F8 SQLite: {name}", 1, len(broken), time.monotonic() - began)
-        assert broken == []
-        assert made(place.corral) == calm_local
-
-    return settle
-
-
-@pytest.fixture(scope="module")
-def calm_local(inbox, tmp_path_factory) -> set[tuple[str, str]]:
-    place = Local(tmp_path_factory.mktemp("calm"), inbox)
-    assert reduce(place.corral) == 0
-    result = made(place.corral)
-    place.corral.close()
-    return result
-
-
-@pytest.mark.parametrize("part", range(POINTS))
-def test_database_locked_by_another_for_longer_than_one_waits(
-    local, settle, dice, monkeypatch, part
-) -> None:
-    """Whoever waits for the lock gives up as retryable, and does it later."""
-    monkeypatch.setattr(databases, "SQLITE_BUSY_TIMEOUT_S", 0.1)
-    local.drain_some(0)
-    local.corral.now()  # the schema is there
-    stop = threading.Event()
-    seed = dice.random()
-    locker = threading.Thread(target=_lock_now_and_then, args=(local.file, stop, seed))
-    locker.start()
-    try:
-        settle("locked", local)
-    finally:
-        stop.set()
-        locker.join()
-
-
-def _lock_now_and_then(file: Path, stop: threading.Event, seed: float) -> None:
-    chance = Random(seed)
-    connection = sqlite3.connect(file, isolation_level=None, timeout=30)
-    for _ in range(4):
-        if stop.wait(chance.uniform(0, 0.5)):
-            break
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(0.4)
-        connection.execute("ROLLBACK")
-    connection.close()
-
-
-@pytest.mark.parametrize("part", range(len(PROCESSORS)))
-def test_database_that_only_reads_is_tried_again(local, settle, inbox, part) -> None:
-    """A disk that was mounted read-only: nothing is done, and nothing is left half."""
-    local.drain_some(part)
-    local.corral.now()
-    local.corral.close()
-    url = f"sqlite:///file:{local.file}?mode=ro&uri=true"
-    only_reading = Corral(replace(local.corral.settings, database_url=url))
-    with pytest.raises(Retryable, match="readonly"):
-        drain(only_reading, PROCESSORS[part]())
-    only_reading.close()
-    settle("read-only", local)
-
-
-@pytest.mark.parametrize("part", range(len(PROCESSORS)))
-def test_database_that_has_no_room_is_tried_again(local, settle, part) -> None:
-    """SQLITE_FULL at the next page that is asked for."""
-    local.drain_some(part)
-    engine = local.corral.engine
-
-    def no_more_pages(connection: sqlite3.Connection, *_: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")
-
-    engine.dispose()
-    event.listen(engine, "connect", no_more_pages)
-    with pytest.raises(Retryable, match="full"):
-        _drain_again_and_again(local.corral, PROCESSORS[part]())
-    event.remove(engine, "connect", no_more_pages)
-    engine.dispose()
-    settle("full", local)
-
-
-def _drain_again_and_again(corral: Corral, processor: Processor) -> None:
-    for _ in range(200):  # pages that are free already are filled first
-        drain(corral, processor)
-
-
-@pytest.mark.parametrize("part", range(len(PROCESSORS)))
-def test_database_whose_file_is_unreadable_is_a_fault_of_the_installation(
-    local, settle, part
-) -> None:
-    """A person must bring the file back; then the work goes on where it was."""
-    local.drain_some(part)
-    local.corral.now()
-    local.corral.close()
-    whole = shutil.copy(local.file, local.file.with_suffix(".whole"))
-    local.file.write_bytes(os.urandom(8192))
-    with pytest.raises(ConfigurationError, match="damaged"):
-        drain(local.corral, PROCESSORS[part]())
-    local.corral.close()
-    for left in ("-wal", "-shm"):
-        local.file.with_name(local.file.name + left).unlink(missing_ok=True)
-    shutil.move(whole, local.file)
-    settle("file unreadable", local)

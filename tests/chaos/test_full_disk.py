@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from include.corral import commit
 from include.toritos.loader import FitsInbox
 from include.toritos.steps import MasterBias, ReduceScience
 from tests.chaos.child import TOLD, Child
 from tests.chaos.homes import Home
 from tests.chaos.night import recover
-from tests.chaos.trials import Trials
+from tests.chaos.trials import Trials, have_no_patience
 
 pytestmark = pytest.mark.chaos
 KINDS = (FitsInbox, MasterBias, ReduceScience)
@@ -47,7 +47,7 @@ def try_to_work(trials: Trials, home: Home, what: str) -> None:
     """Trigger where there is no room: it may fail, by an error that says to try again."""
 
     def work() -> None:
-        commit.BACK_OFF_S = (0.001, 0.01)
+        have_no_patience()
         trials.work(home)
 
     said = trials.home.place / "said.txt"
@@ -98,7 +98,8 @@ def test_database_on_a_full_disk(prepared_sqlite, ledger, tmp_path, kind, room_k
     copy = trials.home.copy()
     place = tmp_path / "disk"
     with small_disk(place, "size=64m"):
-        subprocess.run(["cp", copy.place / "corral.db", place], check=True)
+        for file in copy.place.glob("corral.db*"):  # none where nothing was loaded yet
+            shutil.copy(file, place)
         _shrink(place, f"size={room_k}k")
         url = f"sqlite:///{place / 'corral.db'}"
         home = Home(copy.place, replace(copy.settings, database_url=url))
@@ -116,7 +117,7 @@ def test_no_file_may_grow(prepared_sqlite, ledger, kind, limit_k) -> None:
     trials = Trials(FAULT, prepared_sqlite[kind], [kind])
 
     def work(home: Home) -> None:
-        commit.BACK_OFF_S = (0.001, 0.01)
+        have_no_patience()
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_k << 10, limit_k << 10))
         trials.work(home)
 

@@ -65,7 +65,7 @@ def mend(url: str) -> tuple[float, list[str]]:
 
 def test_upgrade_killed_at_every_statement(ledger, tmp_path) -> None:
     """On SQLite, where all of it is one transaction."""
-    longest, wrong = 0.0, []
+    longest, wrong = 0.0, list[str]()
     for at in count(1):
         url = f"sqlite:///{tmp_path / f'{at}.db'}"
         if not killed_at(url, at):
@@ -80,7 +80,7 @@ def test_upgrade_killed_at_every_statement(ledger, tmp_path) -> None:
 @pytest.mark.postgres
 def test_upgrade_killed_at_every_statement_of_postgresql(ledger, postgres_server) -> None:
     """As on SQLite."""
-    longest, wrong = 0.0, []
+    longest, wrong = 0.0, list[str]()
     for at in count(1):
         with empty_database(postgres_server) as url:
             if not killed_at(url, at):

@@ -43,7 +43,8 @@ def test_racing_workers_do_each_unit_once(many_units, ledger, workers) -> None:
     recovery = recover(copy, trials.wanted, trials.kinds)
     trials.take(f"{workers} workers", recovery)
     copy.remove()
-    assert recovery.reports[0].done == 0
+    if again := recovery.reports[0].done:
+        trials.violations.append(f"{workers} workers: {again} left to be done")
     trials.close(ledger)
 
 
@@ -93,12 +94,13 @@ def test_one_that_wakes_after_its_lease_commits_nothing(prepared, ledger, kind) 
 
 def _stop_and_wake(trials: Trials, home: Home, at: int) -> bool:
     """Stop a worker at a moment, let another do its work, wake it; False where it was not met."""
-    action = {"action": stop_this_process, "kinds": BETWEEN_TRANSACTIONS}
 
     def work() -> None:
         # It is to be stopped in its work, not while it shows life and holds SQLite's lock.
-        LeaseKeeper._keep = lambda _keeper: None
-        Moments(home.settings.products, at=at, **action).watch()
+        setattr(LeaseKeeper, "_keep", lambda _keeper: None)  # noqa: B010
+        Moments(
+            home.settings.products, at=at, action=stop_this_process, kinds=BETWEEN_TRANSACTIONS
+        ).watch()
         trials.work(home)
 
     sleeper = Child(work)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from include.corral import commit
 from include.corral.corral import Corral
 from include.corral.processor import Processor
 from tests.chaos.child import RAISED, TOLD, Child
 from tests.chaos.homes import Home
+from tests.chaos.moments import Moments
 from tests.chaos.night import Recovery, recover, trigger, undisturbed
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 Inside = Callable[[Home], object]
 Outside = Callable[[Child], object]
+
+
+def left_alone(_child: Child) -> None:
+    """Do nothing to it."""
 
 
 class Trials:
@@ -58,10 +64,9 @@ class Trials:
         what: str,
         *,
         inside: Inside,
-        outside: Outside = lambda _child: None,
+        outside: Sequence[Outside] = (left_alone,),
         between: Callable[[Corral], None] | None = None,
         may_raise: bool = False,
-        times: int = 1,
     ) -> int:
         """Break a copy, recover, look; give the exit code of the process that was broken.
 
@@ -69,22 +74,22 @@ class Trials:
         ----------
         what
             Names the trial in a message.
-        inside, outside
-            What the process does, and what is done to it meanwhile.
+        inside
+            What the process does.
+        outside
+            What is done to it meanwhile; to that of each item, before it may recover.
         between
             What is done to the installation before it recovers.
         may_raise
             Whether the process may end with an error of the kernel's, as a task may fail.
-        times
-            How often it is broken before it may recover.
         """
         copy = self.home.copy()
         said = copy.place / "said.txt"
         try:
-            for _ in range(times):
+            for strike in outside:
                 child = Child(lambda: inside(copy), said=said)
                 try:
-                    outside(child)
+                    strike(child)
                     code = child.end()
                 finally:
                     child.kill()
@@ -103,6 +108,31 @@ class Trials:
         self.orphans += recovery.orphans
         self.recovery_s = max(self.recovery_s, recovery.seconds)
 
+    def moments(self) -> int:
+        """Count the moments of an undisturbed process."""
+        copy = self.home.copy()
+        counted = copy.place / "moments.txt"
+
+        def work() -> None:
+            moments = Moments(copy.place)
+            moments.watch()
+            self.work(copy)
+            counted.write_text(str(len(moments.seen)))
+
+        assert Child(work).end() == 0
+        number = int(counted.read_text())
+        copy.remove()
+        return number
+
+    def kill_at(self, at: int) -> int:
+        """Kill the process at a moment, and recover; give its exit code."""
+
+        def work(home: Home) -> None:
+            Moments(home.place, at=at).watch()
+            self.work(home)
+
+        return self.one(f"{self.kinds[0].name}, moment {at}", inside=work)
+
     def clean_s(self) -> float:
         """Seconds that an undisturbed process takes."""
         copy = self.home.copy()
@@ -113,7 +143,7 @@ class Trials:
         return seconds
 
     def close(self, ledger: Ledger) -> None:
-        """Write the line of the table; no promise may be broken."""
+        """Write the line of the table, and check."""
         ledger.add(
             self.fault,
             self.injected,
@@ -121,7 +151,16 @@ class Trials:
             self.recovery_s,
             orphans=self.orphans,
         )
+        self.check()
+
+    def check(self) -> None:
+        """No promise may be broken."""
         assert not self.violations, "\n".join(self.violations[:20])
+
+
+def have_no_patience() -> None:
+    """Give up at once, in this process, where a database fails for good."""
+    commit.BACK_OFF_S = (0.001, 0.002, 0.004, 0.008, 0.01)
 
 
 def killed_after(seconds: float) -> Outside:

@@ -1,0 +1,54 @@
+"""A few faults of each kind for whatever is registered, in seconds: `make chaos` has all."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import pytest
+
+from include.corral.processor import Processor
+from tests.chaos.failing import FailingCalls
+from tests.chaos.night import PROCESSORS
+from tests.chaos.power_trials import PowerCuts
+from tests.chaos.syscalls import require_strace
+from tests.chaos.trials import Trials
+
+KILLS = 2
+
+each = pytest.mark.parametrize("kind", PROCESSORS, ids=lambda kind: kind.name)
+
+
+@pytest.fixture
+def dice() -> random.Random:
+    """Chances that are always the same."""
+    return random.Random(3)
+
+
+@each
+def test_killed_at_a_few_moments(prepared_sqlite, kind: type[Processor]) -> None:
+    """One in each part of what it does: at any, it is caught up with."""
+    trials = Trials("kill", prepared_sqlite[kind], [kind])
+    moments = trials.moments()
+    for part in range(KILLS):
+        assert trials.kill_at((2 * part + 1) * moments // (2 * KILLS)) == -signal.SIGKILL
+    trials.check()
+
+
+@each
+def test_a_call_fails(prepared_sqlite, kind: type[Processor], dice) -> None:
+    """Of the database, the inbox or the store."""
+    require_strace()
+    trials = FailingCalls("call", prepared_sqlite[kind], [kind])
+    trials.fail_by_chance(trials.calls(), dice)
+    trials.check()
+    assert trials.injected == 1
+
+
+@each
+def test_the_power_fails_once(prepared_sqlite, kind: type[Processor], dice) -> None:
+    """At some moment of its work."""
+    require_strace()
+    trials = PowerCuts("cut", prepared_sqlite[kind], [kind])
+    trials.cut(dice)
+    trials.check()
