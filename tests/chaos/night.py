@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -130,16 +130,13 @@ def recover(
     wanted: Counter[str] | None,
     kinds: Sequence[type[Processor]],
     *,
-    between: Callable[[Corral], None] | None = None,
     cleared: bool = False,
 ) -> Recovery:
     """Trigger `kinds` again, look for broken promises, and compare with an undisturbed run.
 
-    `between` comes first, for what only a person can mend; so does who has `cleared` the tasks.
+    A person may have `cleared` the tasks before.
     """
     with home.corral() as corral:
-        if between is not None:
-            between(corral)
         began = time.monotonic()
         reports = [trigger(corral, kind, cleared=cleared) for kind in kinds]
         seconds = time.monotonic() - began

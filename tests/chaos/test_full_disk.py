@@ -86,7 +86,8 @@ def _shrink(place: Path, options: str) -> None:
     kilobytes, files = map(int, used.stdout.split()[-2:])
     what, _, number = options.partition("=")
     more = int(number.rstrip("k"))
-    limit = f"size={kilobytes + more}k" if what == "size" else f"nr_inodes={files + more}"
+    kilobytes = max(4, kilobytes + more)  # none at all would mean: no limit
+    limit = f"size={kilobytes}k" if what == "size" else f"nr_inodes={files + more}"
     subprocess.run(["mount", "-o", f"remount,{limit}", str(place)], check=True)
 
 

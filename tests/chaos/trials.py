@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from include.corral import commit
-from include.corral.corral import Corral
 from include.corral.processor import Processor
 from tests.chaos.child import RAISED, TOLD, Child
 from tests.chaos.homes import Home
@@ -65,8 +64,8 @@ class Trials:
         *,
         inside: Inside,
         outside: Sequence[Outside] = (left_alone,),
-        between: Callable[[Corral], None] | None = None,
         may_raise: bool = False,
+        cleared: bool = False,
     ) -> int:
         """Break a copy, recover, look; give the exit code of the process that was broken.
 
@@ -78,10 +77,10 @@ class Trials:
             What the process does.
         outside
             What is done to it meanwhile; to that of each item, before it may recover.
-        between
-            What is done to the installation before it recovers.
         may_raise
             Whether the process may end with an error of the kernel's, as a task may fail.
+        cleared
+            Whether a person lets everything be tried again that has failed.
         """
         copy = self.home.copy()
         said = copy.place / "said.txt"
@@ -97,7 +96,8 @@ class Trials:
                     self.violations.append(f"{what}: raised {said.read_text()}")
                 elif code != 0:
                     self.injected += 1
-            self.take(what, recover(copy, self.wanted, self.kinds, between=between))
+            recovery = recover(copy, self.wanted, self.kinds, cleared=cleared)
+            self.take(what, recovery)
         finally:
             copy.remove()
         return code
