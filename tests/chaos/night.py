@@ -13,6 +13,7 @@ from include.corral.audit import audit, orphans
 from include.corral.chores import DeepSweep
 from include.corral.corral import Corral
 from include.corral.drain import drain
+from include.corral.errors import CorralError
 from include.corral.processor import Processor
 from include.corral.report import Report
 from include.corral.settings import Settings
@@ -138,7 +139,10 @@ def recover(
     """
     with home.corral() as corral:
         began = time.monotonic()
-        reports = [trigger(corral, kind, cleared=cleared) for kind in kinds]
+        try:
+            reports = [trigger(corral, kind, cleared=cleared) for kind in kinds]
+        except CorralError as error:
+            return Recovery([f"not recovered: {error}"], 0.0, 0, [])
         seconds = time.monotonic() - began
         violations = [] if wanted is None else differences(wanted, state(corral))
         if left := len(orphans(corral)):

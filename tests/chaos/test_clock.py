@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, event
 
+from tests.chaos.child import Child
 from tests.chaos.homes import Home
 from tests.chaos.moments import Moments
-from tests.chaos.night import PROCESSORS, Recovery
+from tests.chaos.night import PROCESSORS, Recovery, recover
 from tests.chaos.trials import Trials
 
 pytestmark = pytest.mark.chaos
 DAY_S = 86400.0
+RACES, WORKERS = 5, 4
 # What has lain for long, or a lease that is over: told of by whoever believes the clock.
 BELIEVED = ('"rule":"waiting_files"', '"rule":"broken_promises"', '"rule":"silent_camera"')
 SHIFTS_S = {
@@ -86,3 +89,29 @@ def test_clock_that_jumps_all_the_time(prepared_sqlite, ledger, dice, largest_s)
     assert trials.one(f"jumps up to {largest_s:g} s", inside=work) == 0
     trials.injected = 1
     trials.close(ledger)
+
+
+@pytest.mark.parametrize("largest_s", [3600.0, DAY_S])
+def test_workers_take_each_other_for_dead(large_inbox, ledger, dice, largest_s) -> None:
+    """Each look at the clock may end the lease of all others: no frame is loaded twice."""
+    loader = PROCESSORS[0]
+    trials = Clocks("F13 clocks of the database", large_inbox, [loader])
+    for number in range(RACES):
+        seeds = [dice.random() for _ in range(WORKERS)]
+        copy = trials.home.copy()
+        working = [Child(partial(_work_by, trials, copy, seed, largest_s)) for seed in seeds]
+        trials.injected += 1
+        codes = {worker.end() for worker in working}
+        if codes != {0}:
+            trials.violations.append(f"race {number}: ended with {codes}")
+        # Who was taken for dead three times has had what he held set aside, for a person.
+        recovery = recover(copy, trials.wanted, trials.kinds, cleared=True)
+        trials.take(f"race {number}", recovery)
+        copy.remove()
+    trials.close(ledger)
+
+
+def _work_by(trials: Trials, home: Home, seed: float, largest_s: float) -> None:
+    jumps = random.Random(seed)
+    set_clock(lambda: jumps.uniform(-largest_s, largest_s))
+    trials.work(home)

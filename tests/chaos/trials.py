@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Inside = Callable[[Home], object]
 Outside = Callable[[Child], object]
 
+MESSAGE = 500  # characters, of a violation
+
 
 def left_alone(_child: Child) -> None:
     """Do nothing to it."""
@@ -155,7 +157,7 @@ class Trials:
 
     def check(self) -> None:
         """No promise may be broken."""
-        assert not self.violations, "\n".join(self.violations[:20])
+        assert not self.violations, "\n".join(it[:MESSAGE] for it in self.violations[:20])
 
 
 def have_no_patience() -> None:
