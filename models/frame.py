@@ -92,8 +92,9 @@ class Frame(ObservingSetup, Base):
         return f"{self.kind}-{self.observed_at:%Y%m%dT%H%M%S}-{self.sha256[:8]}"
 
     def content(self) -> str:
-        """Identity of the pixels and of what is believed about them."""
-        return canonical_json([self.sha256, self.kind, self.instrument, self.setup()])
+        """Identity of the pixels and of what is believed about them: the same in any database."""
+        believed = {**self.setup(), "night_id": self.night.date if self.night else None}
+        return canonical_json([self.sha256, self.kind, self.instrument, believed])
 
 
 class Sighting(Base):
@@ -146,6 +147,8 @@ class Rejection(Base):
         State of the file at that moment; another one makes it be looked at again.
     read_by
         Digest of the profile that could not read it; another one makes it be looked at again.
+    again_at
+        From when on the same file may be judged otherwise: it is looked at again then. None: never.
     resolved_at
         When the file was found to be good, to be refused for something else, or to be gone.
     """
@@ -172,6 +175,7 @@ class Rejection(Base):
     stamp: Mapped[str] = mapped_column(String(120))
     read_by: Mapped[str] = mapped_column(SHA256)
     rejected_at: Mapped[datetime]
+    again_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
 
     night: Mapped[Night | None] = relationship()

@@ -10,12 +10,14 @@
         ├── Malformed         QUARANTINE  its bytes are not valid FITS
         ├── Unusable          QUARANTINE  valid FITS, but not one image we may read
         └── BadHeader         QUARANTINE  the header lacks or garbles what a frame must tell
+            └── FromTheFuture QUARANTINE  it was not yet exposed, by the clock of this moment
 
 `code` is stable and short (rows and alerts group by it); the message is for people.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 Verdict = Literal["WAIT", "QUARANTINE"]
@@ -74,3 +76,19 @@ class Unusable(BadFits):
 
 class BadHeader(BadFits):
     """A required value is absent, unreadable, contradictory or out of range."""
+
+
+class FromTheFuture(BadHeader):
+    """The exposure began too long after the file arrived: one of the two clocks is wrong.
+
+    Parameters
+    ----------
+    code, message : str
+        As of any.
+    possible_from : datetime
+        Aware instant from which on the same file would be believed.
+    """
+
+    def __init__(self, code: str, message: str, *, possible_from: datetime) -> None:
+        super().__init__(code, message)
+        self.possible_from = possible_from

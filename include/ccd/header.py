@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from include.ccd.errors import BadHeader
+from include.ccd.errors import BadHeader, FromTheFuture
 from include.ccd.fits_cards import Cards
 from include.ccd.night import night_of
 from include.ccd.pointing import to_j2000
@@ -257,7 +257,8 @@ class _Reading:
             raise BadHeader("too_early", f"{found} is before the camera ({reading.earliest})")
         tolerance = timedelta(days=reading.future_tolerance_days)
         if arrived_at is not None and found > arrived_at.astimezone(UTC) + tolerance:
-            raise BadHeader("too_late", f"{found} is after the file arrived ({arrived_at})")
+            message = f"{found} is after the file arrived ({arrived_at})"
+            raise FromTheFuture("too_late", message, possible_from=found - tolerance)
 
     def _binning(self, name: str) -> int:
         found = self._optional(name, lambda n: n % 1 == 0 and 1 <= n <= MAX_BINNING)

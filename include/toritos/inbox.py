@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,8 @@ class Seen:
         It has been waited for long enough.
     is_again
         It is as it was, by a clock so coarse that it may have been written to nevertheless.
+    refusal_id
+        Of the refusal that holds no longer, though the file is as it was: its time is over.
     """
 
     path: str
@@ -73,11 +76,13 @@ class Seen:
     is_still: bool = True
     is_overdue: bool = False
     is_again: bool = False
+    refusal_id: int | None = None
 
     @property
     def occasion(self) -> str:
         """Changes when there is reason to look, though the file is as it was."""
-        return f"{' overdue' if self.is_overdue else ''}{' again' if self.is_again else ''}"
+        over = "" if self.refusal_id is None else f" after {self.refusal_id}"
+        return f"{' overdue' if self.is_overdue else ''}{' again' if self.is_again else ''}{over}"
 
     @property
     def stamp(self) -> str:
@@ -120,12 +125,15 @@ class Folder:
         Of its FITS files.
     others
         What else is in it, folders excepted.
+    is_leaf
+        There is no folder in it, so that no others' paths lie between those of its files.
     """
 
     place: Path
     prefix: str
     names: Sequence[str]
     others: frozenset[str]
+    is_leaf: bool = True
 
 
 def walk(inbox: Path, root: str = "") -> Iterator[Folder | Unlisted]:
@@ -163,7 +171,7 @@ def walk(inbox: Path, root: str = "") -> Iterator[Folder | Unlisted]:
             yield Unlisted((root + below).rstrip("/"), error)
             continue
         stack += [f"{below}{name}/" for name in reversed(folders)]
-        yield Folder(inbox / below, root + below, names, others)
+        yield Folder(inbox / below, root + below, names, others, is_leaf=not folders)
 
 
 def _list(folder: Path) -> tuple[list[str], list[str], frozenset[str]]:
@@ -185,18 +193,22 @@ def _list(folder: Path) -> tuple[list[str], list[str], frozenset[str]]:
 
 
 def states(listed: Folder, names: Iterable[str]) -> dict[str, os.stat_result]:
-    """Give path and state of those files of a folder that are still there."""
+    """Give path and state of those files of a folder that are still there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be known which are: the names of a folder can be read, and nothing more.
+    """
     found: dict[str, os.stat_result] = {}
     try:
         folder = os.open(listed.place, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:  # gone since it was listed; what else is wrong shows at the next scan
+    except (FileNotFoundError, NotADirectoryError):
         return found
     try:
         for name in names:
-            try:
+            with suppress(FileNotFoundError):
                 found[listed.prefix + name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            except OSError:  # gone, too
-                continue
     finally:
         os.close(folder)
     return found

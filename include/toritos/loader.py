@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -22,6 +22,7 @@ from include.toritos.campaign import Nights
 from include.toritos.corrections import CorrectionsText, parse
 from include.toritos.inbox import (
     Absent,
+    Folder,
     Seen,
     Unlisted,
     path_key,
@@ -159,16 +160,33 @@ class FitsInbox(Loader):
         self, inbox: Path, prefix: str, known: Known, still_s: float
     ) -> Iterator[Seen | Unlisted]:
         for found in walk(inbox, prefix):
-            if isinstance(found, Unlisted):
-                known.meet(found.path)
-                yield found
+            closed: Unlisted | None
+            if isinstance(found, Folder):
+                closed = yield from self._scan_folder(found, known, still_s)
+            else:
+                closed = found
+            if closed is None:
                 continue
-            incomplete = unmarked(found, self._profile.arrival.marker)
-            names = iter(found.names)
-            while some := list(islice(names, CHUNK)):
-                since = time.monotonic()
-                chosen = known.choose(states(found, some), incomplete)
-                yield from with_stillness(found, chosen, since=since, still_s=still_s)
+            if closed.path == prefix.rstrip("/"):
+                raise ConfigurationError(f"inbox {inbox} cannot be read: {closed.error}")
+            known.meet(closed.path)
+            yield closed
+
+    def _scan_folder(
+        self, folder: Folder, known: Known, still_s: float
+    ) -> Generator[Seen, None, Unlisted | None]:
+        """Give the files to be looked at; in the end the folder, where it does not let us."""
+        incomplete = unmarked(folder, self._profile.arrival.marker)
+        names = iter(folder.names)
+        while some := list(islice(names, CHUNK)):
+            since = time.monotonic()
+            try:
+                there = states(folder, some)
+            except OSError as error:
+                return Unlisted(folder.prefix.rstrip("/"), error)
+            chosen = known.choose(there, incomplete, is_range=folder.is_leaf)
+            yield from with_stillness(folder, chosen, since=since, still_s=still_s)
+        return None
 
 
 def _still_s(corral: Corral, profile: Profile) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from include.corral.errors import ConfigurationError
 from include.corral.grouping import KEY_LENGTH
@@ -54,6 +55,7 @@ class Refused:
     size_bytes: int = 0
     mtime_ns: int = 0
     night: date | None = None
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,22 @@ class Look:
         return ReadAnew(frame.sha256, header, tuple(sorted(flags)))
 
     def at_nothing(self, gone: Gone) -> Refused | None:
-        """Say that what was refused is no longer met; None when a file is there after all."""
-        place = self._place(gone.path)
-        if os.path.lexists(place) and not place.is_dir():
+        """Say that what was refused is no longer met; None when a file may be there after all.
+
+        Raises
+        ------
+        OSError
+            If the disk is at fault.
+        """
+        try:
+            state = self._place(gone.path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return Refused(gone.path, GONE, "gone", "no longer there")
+        except PermissionError:
             return None
-        return Refused(gone.path, GONE, "gone", "no longer there, or a folder that can be read")
+        if stat.S_ISDIR(state.st_mode):
+            return Refused(gone.path, GONE, "gone", "a folder that can be read")
+        return None
 
     def at_folder(self, folder: Unlisted) -> Refused:
         """Say that a folder cannot be looked into.
@@ -162,13 +175,25 @@ class Look:
         return None
 
     def _refused_opened(self, seen: Seen, error: BadFits) -> Refused:
+        from include.ccd.errors import FromTheFuture
+
         place = self._place(seen.path)
         if error.code == "not_readable" and not os.path.lexists(place):
             return Refused(seen.path, GONE, "gone", "it went before it was read")
         verdict = QUARANTINE if seen.is_overdue else error.verdict
+        again_at = error.possible_from if isinstance(error, FromTheFuture) else None
         observed_at = time_in(place, self._profile)
-        night = self._night(observed_at) if observed_at else None
-        return _refused(seen, verdict, error.code, error.message, night=night)
+        night = self._night(observed_at) if self._is_plausible(observed_at) else None
+        columns = {"night": night, "again_at": again_at}
+        return _refused(seen, verdict, error.code, error.message, **columns)
+
+    def _is_plausible(self, observed_at: datetime | None) -> TypeGuard[datetime]:
+        """Tell whether a night is to be opened for a file because its header tells this time."""
+        if observed_at is None or observed_at.date() < self._profile.reading.earliest:
+            return False
+        return observed_at <= self._now + timedelta(
+            days=self._profile.reading.future_tolerance_days
+        )
 
     def _place(self, path: str) -> Path:
         inbox, below = self._settings.inbox_of(path)

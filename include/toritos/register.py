@@ -240,6 +240,7 @@ class Register:
             "stamp": refused.stamp,
             "read_by": self._reading.digest,
             "rejected_at": self._reading.now,
+            "again_at": refused.again_at,
             "resolved_at": self._reading.now if refused.verdict == GONE else None,
         }
 

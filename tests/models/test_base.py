@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import Base, Frame, Product
+from models import Base, Frame, Night, Product
 from models.base import canonical_json
 
 
@@ -37,6 +37,18 @@ def test_content_of_files_is_their_hash() -> None:
     same = Frame(sha256="abc", kind="bias", path="there")
     assert frame.content() == same.content()
     assert frame.content() != Frame(sha256="abc", kind="dark").content()
+
+
+def test_content_of_a_frame_is_the_same_in_any_database() -> None:
+    """Its night counts by its date, not by the number that the database gave it."""
+    first, other = Night(id=1, date=date(2026, 11, 20)), Night(id=7, date=date(2026, 11, 20))
+    later = Night(id=1, date=date(2026, 11, 21))
+    contents = [
+        Frame(sha256="abc", kind="bias", night_id=night.id, night=night).content()
+        for night in (first, other, later)
+    ]
+    assert contents[0] == contents[1]
+    assert contents[0] != contents[2]
 
 
 def test_row_is_shown_by_its_class_and_key() -> None:

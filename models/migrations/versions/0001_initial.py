@@ -438,6 +438,7 @@ def upgrade() -> None:
         sa.Column("stamp", sa.String(length=120), nullable=False),
         sa.Column("read_by", sa.String(length=64), nullable=False),
         sa.Column("rejected_at", models.columns.UtcDateTime(), nullable=False),
+        sa.Column("again_at", models.columns.UtcDateTime(), nullable=True),
         sa.Column("resolved_at", models.columns.UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["night_id"], ["night.id"], name=op.f("fk_rejection_night_id_night")

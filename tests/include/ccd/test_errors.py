@@ -42,6 +42,6 @@ def test_the_tree_in_the_module_is_the_tree_in_the_code() -> None:
         if isinstance(value, type) and issubclass(value, CcdError)
     ]
 
-    assert len(classes) == 8
+    assert len(classes) == 9
     assert all(each.__name__ in (errors.__doc__ or "") for each in classes)
     assert all(each.__doc__ for each in classes)

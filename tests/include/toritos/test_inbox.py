@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -133,6 +134,60 @@ def test_folder_that_cannot_be_read_waits_and_the_others_come_in(both, monkeypat
     both.load()
     assert both.refused() == {}
     assert set(both.frames()) == {"open/a.fits", "shut/b.fits"}
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"), [(errno.EACCES, "WAIT"), (errno.EIO, None), (errno.ESTALE, None)]
+)
+def test_folder_that_tells_names_and_nothing_more_hides_nothing(
+    both, monkeypatch, make_frame, error, verdict
+) -> None:
+    """Mode 0444, or a disk that fails: it is told of, and what was refused in it is not gone."""
+    both.put("shut/b.fits", make_frame()[:6000])
+    both.put("shut/c.fits", pixels=1)
+    both.load()
+    both.put("open/a.fits")
+    both.put("shut/d.fits", pixels=2)
+    real = os.stat
+
+    def shut(path: object, **options: object) -> os.stat_result:
+        if path in {"b.fits", "c.fits", "d.fits"}:
+            raise OSError(error, os.strerror(error), path)
+        return real(path, **options)
+
+    def look(path: Path) -> os.stat_result:
+        if path.parent.name == "shut":
+            shut(path.name)
+        return real(path, follow_symlinks=False)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox.os, "stat", shut)
+        patch.setattr(Path, "lstat", look)
+        report = both.load()
+        assert set(both.frames()) == {"open/a.fits", "shut/c.fits"}
+        assert both.refused().get("shut", (None,))[0] == verdict
+        assert {failure.failure_class for failure in report.failures} == (
+            set() if verdict else {"retry"}
+        )
+        assert both.refused()["shut/b.fits"] == ("WAIT", "truncated_data")
+    both.load()
+    assert both.refused() == {"shut/b.fits": ("WAIT", "truncated_data")}
+    assert set(both.frames()) == {"open/a.fits", "shut/c.fits", "shut/d.fits"}
+    assert both.load().standing == []
+
+
+def test_inbox_that_tells_names_and_nothing_more_is_a_fault_of_the_installation(
+    station, monkeypatch
+) -> None:
+    """As one that cannot be read at all."""
+    station.put("a.fits")
+
+    def shut(*_: object, **__: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("include.toritos.loader.states", shut)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        station.load()
 
 
 def test_failing_disk_is_tried_again(station, monkeypatch) -> None:

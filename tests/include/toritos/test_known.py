@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 
 from include.toritos.instrument import SHIPPED
-from models import Frame, Rejection, Unit
+from models import Frame, Night, Rejection, Unit
+from tests.include.toritos.conftest import MIDNIGHT
+
+
+def real_now() -> datetime:
+    """Time of this machine."""
+    return datetime.now(UTC)
 
 
 def test_refused_file_is_looked_at_again_when_it_changes(both, make_frame) -> None:
@@ -50,6 +60,71 @@ def test_waiting_ends_after_the_profile_s_time(both, make_frame, monkeypatch) ->
     both.put("a.fits", make_frame())
     both.load()
     assert both.refused() == {}
+
+
+@pytest.mark.parametrize("years", [0.01, 10])
+def test_clock_that_is_behind_loses_no_frame(both, monkeypatch, years) -> None:
+    """By it the frames come from the future; they are looked at again when it goes right."""
+    both.put("a.fits", pixels=1)
+    both.put("b.fits", pixels=2)
+    with monkeypatch.context() as wrong:
+        both.hours_later(wrong, (MIDNIGHT - real_now()).total_seconds() / 3600 - years * 8766)
+        both.load()
+        assert set(both.refused().values()) == {("QUARANTINE", "too_late")}
+        assert both.load().done == 0
+        # It steps, and is still behind: the verdict stands, and no row is written.
+        both.hours_later(wrong, years * 4000)
+        assert both.load().done == 0
+    assert both.load().done == 2
+    assert both.refused() == {}
+    assert set(both.frames()) == {"a.fits", "b.fits"}
+    assert both.load().done == 0
+
+
+def test_clock_that_goes_back_once_more_refuses_and_believes_once_more(both, monkeypatch) -> None:
+    """Each change of verdict is on record, and none is the last."""
+    both.put("a.fits", at=real_now() + timedelta(days=3))
+    for hours, refused in ((0, 1), (72, 0)):
+        with monkeypatch.context() as clock:
+            both.hours_later(clock, hours)
+            both.load()
+            assert len(both.refused()) == refused
+    both.put("b.fits", pixels=1, at=real_now() + timedelta(days=3))
+    for hours in (0, 30, 20, 49):
+        with monkeypatch.context() as clock:
+            both.hours_later(clock, hours)
+            both.load()
+    assert both.refused() == {}
+    assert len(both.rows(Rejection)) == 2
+
+
+def test_verdict_of_a_clock_that_was_ahead_is_given_again(both, make_frame, monkeypatch) -> None:
+    """What has only just come had not waited for long enough."""
+    both.put("a.fits", make_frame()[:6000])
+    with monkeypatch.context() as wrong:
+        both.hours_later(wrong, 87_000)
+        both.load()
+        both.hours_later(wrong, 13)
+        both.load()
+        assert both.refused() == {"a.fits": ("QUARANTINE", "truncated_data")}
+    both.load()
+    assert both.refused() == {"a.fits": ("WAIT", "truncated_data")}
+    assert both.load().done == 0
+    (both.corral.settings.inbox / "a.fits").unlink()
+    both.load()
+    assert both.refused() == {}
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00", "1970-01-01T00:00:00", "9999-12-31T23:59:59"]
+)
+def test_time_that_cannot_be_opens_no_night(station, at) -> None:
+    """The file is refused for it, and belongs to no night."""
+    station.put("a.fits", cards={"DATE-OBS": at})
+    station.put("half.fits", station.put("b.fits", cards={"DATE-OBS": at}).read_bytes()[:6000])
+    assert station.load().failed == 0
+    assert len(station.refused()) == 3
+    assert station.rows(Night) == []
 
 
 def test_refused_file_that_goes_is_resolved_as_gone(both) -> None:
@@ -135,6 +210,23 @@ def test_touched_file_is_still_the_same_frame(both) -> None:
     assert both.load().done == 1
     assert both.load().done == 0
     assert [frame.content() for frame in both.rows(Frame)] == [before]
+
+
+def test_files_beside_folders_cost_no_look_at_what_is_in_these(station) -> None:
+    """In the order of paths, all of the archive lies between the two files of the inbox itself."""
+    for path in ("0.fits", "z.fits", *(f"m/{k}.fits" for k in range(5))):
+        station.put(path, pixels=len(path) * 10 + ord(path[2]))
+    station.load()
+    rows: list[object] = []
+
+    def count(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+        if "FROM sighting" in statement:
+            rows.extend(cursor.connection.execute(statement, _[0]).fetchall())
+
+    event.listen(station.corral.engine, "after_cursor_execute", count)
+    assert station.load().done == 0
+    event.remove(station.corral.engine, "after_cursor_execute", count)
+    assert len(rows) == 7
 
 
 @pytest.mark.parametrize("number", [3, 12])

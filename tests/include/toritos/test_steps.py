@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
+import pytest
 from sqlalchemy import inspect, select, text
 
+from include.corral.audit import audit
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.settings import Settings
@@ -16,7 +20,7 @@ from include.toritos.instrument import SHIPPED
 from include.toritos.loader import FitsInbox
 from include.toritos.pipeline import TORITOS
 from include.toritos.simulator import NightPlan, Truth, simulate_night
-from include.toritos.steps import MasterBias, MasterFlat, NightGate, ReduceScience
+from include.toritos.steps import MasterBias, MasterDark, MasterFlat, NightGate, ReduceScience
 from models import Base, Frame, Product, ProductInput, QualityCheck, Unit, UnitRun
 
 NIGHT = "2026-11-20"
@@ -106,6 +110,48 @@ def test_two_installations_make_the_same_bytes(
         path.rename(inbox / path.name)
         run_all(other)
     assert {p.path: p.sha256 for p in products(other)} == {p.path: p.sha256 for p in products(site)}
+
+
+def test_what_the_database_held_before_leaves_no_trace(
+    site, small_plan, small_night, run_all, tmp_path
+) -> None:
+    """Another night came first there: no number that the database gives is in a product."""
+    run_all(site)
+    other = Corral(Settings.below(tmp_path / "other", pipeline={"still_s": "0"}))
+    simulate_night(
+        replace(small_plan, night=date(2026, 3, 1), science={}), other.settings.inbox / "old"
+    )
+    run_all(other, "2026-03-01")
+    simulate_night(small_plan, other.settings.inbox / NIGHT)
+    run_all(other)
+    made = {p.path: p.sha256 for p in products(other) if p.partition_key == NIGHT}
+    assert made == {p.path: p.sha256 for p in products(site)}
+    other.close()
+
+
+@pytest.mark.parametrize("step", [MasterBias, MasterDark, MasterFlat])
+def test_night_that_goes_on_without_a_master_is_remade_when_it_comes(
+    site, small_plan, small_night, run_all, tmp_path, monkeypatch, step
+) -> None:
+    """Its unit failed in a way that passes; what was made meanwhile is superseded, to the byte."""
+    calm = Corral(Settings.below(tmp_path / "calm", pipeline={"still_s": "0"}))
+    simulate_night(small_plan, calm.settings.inbox / NIGHT)
+    run_all(calm)
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "combine", failing)
+        reports = run_all(site)
+    assert {failure.failure_class for failure in reports[step.name].failures} == {"retry"}
+    without = {product.path for product in products(site)}
+    run_all(site)
+    made = {p.path: p.sha256 for p in products(site)}
+    assert made == {p.path: p.sha256 for p in products(calm)}
+    assert without != made.keys()
+    assert audit(site, promises=TORITOS.promises) == []
+    calm.close()
 
 
 def test_new_version_redoes_its_products_and_those_made_from_them(
