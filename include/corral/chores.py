@@ -19,6 +19,7 @@ from include.corral.outbox import enqueue_row
 from include.corral.promises_work import oldest_due, oldest_open
 from include.corral.sweep import Found, Notice, Part, Sweep, Watch, alert_of
 from include.corral.trigger import Trigger
+from include.corral.unit_watch import failure_burst, stuck_units
 from include.corral.violation import Violation
 from models.frame import Rejection
 from models.work import StepRun, Unit, UnitStatus
@@ -182,6 +183,8 @@ class LightSweep(Sweep):
         alert_rules,
         waiting_files,
         free_space,
+        failure_burst,
+        stuck_units,
         unworked,
     )
     parameters = {
@@ -190,6 +193,9 @@ class LightSweep(Sweep):
         "warning_free_fraction": 0.10,
         "critical_free_gb": 20.0,
         "critical_free_fraction": 0.02,
+        "burst_failures": 25,
+        "burst_fraction": 0.2,
+        "stuck_h": 2.0,
     }
 
 

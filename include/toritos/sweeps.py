@@ -17,15 +17,21 @@ from include.toritos.alerts import QuarantinedFiles
 from include.toritos.freshness import silent_camera
 from include.toritos.night import STAGES
 from include.toritos.night_end import PARAMETERS, ended_nights
+from include.toritos.refused_calibrations import REFUSED_PARAMETERS, refused_calibrations
 
 PROMISES: Sequence[Promise] = (files_are_accounted_for,)
 
 
 class ToritosSweep(LightSweep):
-    """As any light sweep, and: a silent camera is told of, and how each night went."""
+    """As any light sweep, and: silence, refused calibrations, and how each night went."""
 
-    parts: ClassVar[Sequence[Part]] = (*LightSweep.parts, silent_camera, ended_nights)
-    parameters = {**LightSweep.parameters, **PARAMETERS}
+    parts: ClassVar[Sequence[Part]] = (
+        *LightSweep.parts,
+        silent_camera,
+        refused_calibrations,
+        ended_nights,
+    )
+    parameters = {**LightSweep.parameters, **PARAMETERS, **REFUSED_PARAMETERS}
     rules: ClassVar[Sequence[type[Alert]]] = (QuarantinedFiles,)
 
 
