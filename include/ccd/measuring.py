@@ -198,19 +198,6 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An object of interest whose light curve is kept: ICRS, degrees, at the epoch of observing."""
-
-    name: str
-    ra_deg: float
-    dec_deg: float
-
-    def __post_init__(self) -> None:
-        if not (self.name and 0 <= self.ra_deg < 360 and -90 <= self.dec_deg <= 90):
-            raise ValueError("a target has a name, ra_deg in [0, 360) and dec_deg in [-90, 90]")
-
-
-@dataclass(frozen=True, slots=True)
 class MasterCheck:
     """When a new master differs too much from the one before it.
 

@@ -29,8 +29,8 @@ from include.ccd.measuring import (
     MasterCheck,
     Photometry,
     Sources,
-    Target,
 )
+from include.ccd.targets import LightCurves, Target
 from include.ccd.time_sources import NameTime, TimeSource, check_zone
 from include.ccd.toml_tables import bind
 
@@ -256,6 +256,7 @@ class Profile:
     differencing: Differencing = field(default_factory=Differencing)
     detecting: Detecting = field(default_factory=Detecting)
     confirming: Confirming = field(default_factory=Confirming)
+    light_curves: LightCurves = field(default_factory=LightCurves)
     targets: tuple[Target, ...] = ()
 
     @property
