@@ -38,7 +38,7 @@ MAX_PRODUCT_PIXELS: Final = 1 << 31
 _STRUCTURE: Final = frozenset({"SIMPLE", "BITPIX", "NAXIS", "EXTEND", "CHECKSUM", "DATASUM"})
 _METRIC: Final = "METRIC "
 _METRIC_NAME: Final = re.compile(r"[a-z0-9_]{1,40}")
-_PLANES: Final = {"SCI": "f4", "VAR": "f4", "MASK": "u2", "COUNT": "u2"}
+_PLANES: Final = {"SCI": "f4", "VAR": "f4", "MASK": "u2", "COUNT": "u2", "PSF": "f4"}
 
 
 @dataclass(slots=True)
@@ -55,6 +55,8 @@ class Image:
         Bits of `include.ccd.mask.MaskBit`.
     count : uint16 (ny, nx) or None
         For masters: how many inputs made each pixel.
+    psf : float32 (side, side) or None
+        For differences: what a star of flux 1 looks like.
     unit : str
         'adu', 'electron', or '' for a flat.
     cards : dict
@@ -69,6 +71,7 @@ class Image:
     var: npt.NDArray[np.float32] | None = None
     mask: npt.NDArray[np.uint16] | None = None
     count: npt.NDArray[np.uint16] | None = None
+    psf: npt.NDArray[np.float32] | None = None
     unit: str = "adu"
     cards: dict[str, Card] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -76,14 +79,14 @@ class Image:
     @property
     def nbytes(self) -> int:
         """Bytes of the planes; the file has some thousand more."""
-        planes = (self.sci, self.var, self.mask, self.count)
+        planes = (self.sci, self.var, self.mask, self.count, self.psf)
         return sum(plane.nbytes for plane in planes if plane is not None)
 
     def write(self, stream: BinaryIO, provenance: Mapping[str, Any]) -> None:
         """Write the image as FITS: the same content gives the same bytes, wherever and whenever.
 
-        A primary unit with the cards, then the extensions SCI, VAR, MASK and COUNT as far as
-        they exist. If the process dies inside, the stream holds part of a file: the caller
+        A primary unit with the cards, then the extensions SCI, VAR, MASK, COUNT and PSF as far
+        as they exist. If the process dies inside, the stream holds part of a file: the caller
         publishes a name for it only afterwards.
 
         Parameters
@@ -113,31 +116,39 @@ class Image:
             The file is incomplete, corrupt, or not one of ours.
         """
         with open_regular(path, max_bytes=MAX_PRODUCT_BYTES) as plain:
-            layout = _layout(plain)
-            planes = {name: _read_plane(plain, unit) for name, unit in _named(layout).items()}
+            layout = product_layout(plain)
+            planes = {name: _read_plane(plain, unit) for name, unit in named_units(layout).items()}
             primary = layout.units[0]
             sums = UnitSums(primary)
             sums.see(0, memoryview(primary.raw))
             sums.verify()
         cards, metrics = _cards_and_metrics(primary.cards)
-        unit = _named(layout)["SCI"].cards.get("BUNIT")
+        unit = named_units(layout)["SCI"].cards.get("BUNIT")
         return cls(
             sci=planes["SCI"],
             var=planes.get("VAR"),
             mask=planes.get("MASK"),
             count=planes.get("COUNT"),
+            psf=planes.get("PSF"),
             unit=str(unit or ""),
             cards=cards,
             metrics=metrics,
         )
 
     def _planes(self) -> dict[str, npt.NDArray[Any]]:
-        planes = {"SCI": self.sci, "VAR": self.var, "MASK": self.mask, "COUNT": self.count}
+        planes = {
+            "SCI": self.sci,
+            "VAR": self.var,
+            "MASK": self.mask,
+            "COUNT": self.count,
+            "PSF": self.psf,
+        }
         found = {name: plane for name, plane in planes.items() if plane is not None}
         for name, plane in found.items():
             if plane.dtype != np.dtype(_PLANES[name]) or plane.ndim != 2:
                 raise ValueError(f"{name} must be {_PLANES[name]} (ny, nx), not {plane.dtype}")
-            if plane.shape != self.sci.shape or not plane.size:
+            alike = name == "PSF" or plane.shape == self.sci.shape
+            if not alike or not plane.size:
                 raise ValueError(f"{name} is {plane.shape}, SCI is {self.sci.shape}")
         return found
 
@@ -164,14 +175,22 @@ def read_provenance(path: Path) -> dict[str, Any]:
         The file is incomplete, corrupt, or not one of ours.
     """
     with open_regular(path, max_bytes=MAX_PRODUCT_BYTES) as plain:
-        return _read_provenance(_layout(plain).units[0].cards)
+        return _read_provenance(product_layout(plain).units[0].cards)
 
 
-def _layout(plain: PlainSource) -> Layout:
+def product_layout(plain: PlainSource) -> Layout:
+    """Units of a product's file."""
     return read_layout(plain, max_pixels=MAX_PRODUCT_PIXELS, max_bytes=MAX_PRODUCT_BYTES)
 
 
-def _named(layout: Layout) -> dict[str, Unit]:
+def named_units(layout: Layout) -> dict[str, Unit]:
+    """Planes of a product by name.
+
+    Raises
+    ------
+    Unusable
+        The file is none that `Image.write` made.
+    """
     units = {str(unit.cards.get("EXTNAME")): unit for unit in layout.units[1:]}
     if "SCI" not in units or not set(units) <= set(_PLANES):
         raise Unusable("not_a_product", f"extensions {list(units)!r:.80}: not written here")
@@ -180,9 +199,7 @@ def _named(layout: Layout) -> dict[str, Unit]:
 
 def _read_plane(plain: PlainSource, unit: Unit) -> npt.NDArray[Any]:
     """One plane in native byte order, read, summed and turned stripe by stripe."""
-    encoding = Encoding.of(unit)
-    if unit.kind != "image" or len(unit.shape) != 2 or not (encoding.unsigned or encoding.plain):
-        raise Unusable("not_a_product", f"{unit.cards.get('EXTNAME')}: not float32 or uint16")
+    encoding = plane_encoding(unit)
     stored = np.empty(math.prod(unit.shape), dtype=encoding.stored)
     sums = UnitSums(unit)
     sums.see(unit.start, memoryview(unit.raw))
@@ -194,11 +211,30 @@ def _read_plane(plain: PlainSource, unit: Unit) -> npt.NDArray[Any]:
         sums.see(offset, buffer)
         part.byteswap(inplace=True)
     sums.verify()
-    native: npt.NDArray[Any] = stored.view(stored.dtype.newbyteorder("="))
+    return native_values(stored, encoding).reshape(unit.shape)
+
+
+def plane_encoding(unit: Unit) -> Encoding:
+    """How the pixels of a plane are stored.
+
+    Raises
+    ------
+    Unusable
+        Not as `Image.write` does.
+    """
+    encoding = Encoding.of(unit)
+    if unit.kind != "image" or len(unit.shape) != 2 or not (encoding.unsigned or encoding.plain):
+        raise Unusable("not_a_product", f"{unit.cards.get('EXTNAME')}: not float32 or uint16")
+    return encoding
+
+
+def native_values(swapped: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[Any]:
+    """Values of stored pixels whose bytes were swapped; in the same memory."""
+    native: npt.NDArray[Any] = swapped.view(swapped.dtype.newbyteorder("="))
     if encoding.unsigned:
         native = native.view(np.uint16)
         native ^= UNSIGNED_ZERO
-    return native.reshape(unit.shape)
+    return native
 
 
 def _cards_and_metrics(header: Cards) -> tuple[dict[str, Card], dict[str, float]]:

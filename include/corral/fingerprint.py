@@ -26,7 +26,7 @@ def fingerprint(step: Step, rows: Sequence[Any], found: Sequence[Association]) -
     step
         Its name, version, parameters and configuration.
     rows
-        The input, in any order.
+        The input, in any order; what the step does not need of it decides nothing.
     found
         The products used, from `associations`.
 
@@ -43,7 +43,7 @@ def fingerprint(step: Step, rows: Sequence[Any], found: Sequence[Association]) -
         [
             step.signature,
             dict(step.configuration(rows)),
-            sorted(row.content() for row in rows),
+            sorted(row.content() for row in step.needed(rows)),
             used,
         ]
     )

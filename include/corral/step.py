@@ -97,6 +97,10 @@ class Step(Processor):
         """Give what results depend on beside version, parameters and input, as JSON types."""
         return {}
 
+    def needed(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """Give those rows of a unit that its result is made from; the others may come and go."""
+        return rows
+
     def read(self, path: Path, row: Any) -> Any:
         """Read the file of a row, for ``run.read``."""
         return path.read_bytes()

@@ -81,6 +81,35 @@ def test_member_that_is_deleted_redoes_its_group(piled: Corral) -> None:
     assert heaps(piled)["blue"] == [4]
 
 
+class Lightest(Step):
+    """The two lightest pebbles of a colour are one heap."""
+
+    model = Pebble
+    ordering = (Pebble.value,)
+    group_by = (Pebble.colour,)
+
+    def needed(self, rows):
+        return sorted(rows, key=lambda pebble: pebble.value)[:2]
+
+    def process(self, work, run):
+        yield Heap(colour=work[0].colour, values=[each.value for each in self.needed(work)])
+
+
+def test_members_that_are_not_needed_redo_nothing(lab: Corral) -> None:
+    """A heap of the two lightest stays as it is until a lighter one comes, or one of them goes."""
+    add_pebbles(lab, [3, 5, 7], colour="red")
+    assert drain(lab, Lightest()).done == 1
+    add_pebbles(lab, [9], colour="red")
+    change(lab, "DELETE FROM lab_pebble WHERE value = 7")
+    assert drain(lab, Lightest()).done == 0
+    add_pebbles(lab, [1], colour="red")
+    assert drain(lab, Lightest()).done == 1
+    assert heaps(lab)["red"] == [1, 3]
+    change(lab, "DELETE FROM lab_pebble WHERE value = 3")
+    assert drain(lab, Lightest()).done == 1
+    assert heaps(lab)["red"] == [1, 5]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
