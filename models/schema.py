@@ -25,9 +25,16 @@ def alembic_config() -> Config:
 
 
 def head_revision() -> str:
-    """Revision that this code needs."""
+    """Revision that this code needs.
+
+    Raises
+    ------
+    DatabaseError
+        If the migrations, which are part of the code, cannot be read.
+    """
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert head is not None
+    if head is None:
+        raise DatabaseError(f"no migration can be read in {MIGRATIONS}: install the code again")
     return head
 
 

@@ -17,7 +17,7 @@ from include.corral.claims import (
 )
 from include.corral.commit import commit
 from include.corral.corral import Corral
-from include.corral.errors import FailureClass, database_errors
+from include.corral.errors import FailureClass, outside_errors
 from include.corral.execute import execute
 from include.corral.ledger import OpenRun, Stopwatch, close_run, last_failures, open_run
 from include.corral.processor import Processor
@@ -75,13 +75,13 @@ def drain(
     Raises
     ------
     Retryable
-        If the database went out of reach.
+        If the database went out of reach, or a disk fails.
     ConfigurationError
-        If it cannot be used as it is set up.
+        If they cannot be used as they are set up.
     """
     processor.settings = corral.settings
     asked = partition if processor.is_partitioned() else None
-    with database_errors(processor.name):
+    with outside_errors(processor.name):
         run = open_run(corral, processor, asked, trigger or Trigger())
         return _Drain(corral, processor, run, on_progress).to_the_end(retry_failed=retry_failed)
 

@@ -217,18 +217,24 @@ def is_refused_write(error: BaseException) -> bool:
 
 
 @contextmanager
-def database_errors(doing: str) -> Iterator[None]:
-    """Turn what the database says into what follows from it.
+def outside_errors(doing: str) -> Iterator[None]:
+    """Turn what the database and the disks say into what follows from it.
 
     Raises
     ------
     Retryable
-        If it is out of reach, full or busy.
+        If the database is out of reach, full or busy; StorageTrouble if a disk fails.
     ConfigurationError
-        If it cannot be used as it is set up, or is damaged.
+        If they cannot be used as they are set up, or the database is damaged.
     """
     try:
         yield
+    except OSError as error:
+        lasting = classify(error) is not FailureClass.RETRY
+        kind = ConfigurationError if lasting else StorageTrouble
+        raise kind(
+            f"{doing}: {error}. What was committed stands; the rest is still open."
+        ) from error
     except DatabaseError as error:
         raise ConfigurationError(str(error)) from error
     except SQLAlchemyError as error:

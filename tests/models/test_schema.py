@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
+from models import schema
 from models.schema import current_revision, ensure_schema, head_revision, upgrade
 from models.session import DatabaseError, make_engine, masked
 
@@ -113,3 +114,11 @@ def test_database_of_another_revision_is_refused(url: str) -> None:
 def test_password_is_in_no_message() -> None:
     """What is said about a database does not tell how to get in."""
     assert "canary" not in masked("postgresql://corral:canary@localhost/corral")
+
+
+def test_migrations_that_cannot_be_read_are_said_so(monkeypatch, tmp_path) -> None:
+    """Half an installation, or a disk that fails: no guess is made about the database."""
+    (tmp_path / "versions").mkdir()
+    monkeypatch.setattr(schema, "MIGRATIONS", tmp_path)
+    with pytest.raises(DatabaseError, match="no migration can be read"):
+        head_revision()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections import Counter
 
 import pytest
 from sqlalchemy import event, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from include.corral import commit as module
 from include.corral.corral import Corral
 from include.corral.drain import drain
-from include.corral.errors import FailureClass, Retryable
+from include.corral.errors import ConfigurationError, FailureClass, Retryable
 from models import Unit, UnitRun
 from tests.include.corral.lab import Pebble, Weigh, Weight, add_pebbles
 
@@ -129,6 +131,45 @@ def test_trouble_that_stays_is_retryable_and_leaves_nothing(lab: Corral, monkeyp
         assert set(session.scalars(select(Unit.status))) == {"open"}
         assert session.scalars(select(Weight)).all() == []
     assert drain(lab, Weigh()).done == 5
+
+
+def test_damaged_database_condemns_no_result(lab: Corral, monkeypatch) -> None:
+    """Nothing can be said of the units: a person brings the file back, then they are done."""
+    add_pebbles(lab, range(5))
+    damage = sqlite3.DatabaseError("database disk image is malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    error = DatabaseError("INSERT", {}, damage)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_commit_once", lambda *a, **k: (_ for _ in ()).throw(error))
+        with pytest.raises(ConfigurationError, match="damaged"):
+            drain(lab, Weigh())
+    with lab.read() as session:
+        assert session.scalars(select(UnitRun)).all() == []
+    assert drain(lab, Weigh()).done == 5
+
+
+@pytest.mark.parametrize(
+    ("number", "failure_class"),
+    [(errno.EIO, "retry"), (errno.ESTALE, "retry"), (errno.EACCES, "configuration")],
+)
+def test_disk_that_fails_while_results_are_written_fails_the_unit(
+    lab: Corral, monkeypatch, number, failure_class
+) -> None:
+    """Its file cannot be looked at: the others are committed, and it is done when it can."""
+    ids = add_pebbles(lab, range(20))
+
+    def fails(rows: object) -> None:
+        if any(row.pebble_id == ids[7] for row in rows):
+            raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_require_files", lambda _corral, rows: fails(rows))
+        report = drain(lab, Weigh())
+    assert (report.done, report.failed) == (19, 1)
+    assert [failure.failure_class for failure in report.failures] == [failure_class]
+    assert drain(lab, Weigh(), retry_failed=failure_class != "retry").done == 1
+    with lab.read() as session:
+        assert sorted(session.scalars(select(Weight.pebble_id))) == ids
 
 
 def test_commit_takes_few_statements_for_many_units(lab: Corral) -> None:

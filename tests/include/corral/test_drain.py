@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 
 import pytest
@@ -14,6 +16,7 @@ from include.corral.errors import (
     FailureClass,
     PermanentlyFailed,
     Retryable,
+    StorageTrouble,
     UnitsFailed,
 )
 from include.corral.settings import Settings
@@ -55,6 +58,25 @@ def test_one_bad_row_of_forty_fails_alone(lab: Corral, poison, failure_class, ra
     with pytest.raises(raised, match=failure.message):
         report.raise_for_policy("fail")
     report.raise_for_policy("warn")
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(errno.EIO, StorageTrouble), (errno.EACCES, ConfigurationError)]
+)
+def test_disk_that_fails_outside_of_a_unit_says_what_follows(lab, number, raised) -> None:
+    """While it is planned, no unit is to blame: the task fails so that Airflow knows what to do."""
+
+    class Unlucky(Weigh):
+        @property
+        def plan_signature(self) -> str:
+            raise OSError(number, os.strerror(number))
+
+    add_pebbles(lab, range(3))
+    with pytest.raises(raised, match=os.strerror(number)):
+        drain(lab, Unlucky())
+    with lab.read() as session:
+        (run,) = session.scalars(select(StepRun)).all()
+    assert (run.outcome, run.ended_at is None) == ("failed", False)
 
 
 def test_retry_touches_only_what_failed(lab: Corral) -> None:

@@ -18,9 +18,10 @@ from include.corral.errors import (
     StorageTrouble,
     UpstreamMissing,
     classify,
-    database_errors,
+    is_database_damaged,
     is_database_trouble,
     is_refused_write,
+    outside_errors,
 )
 from models.session import DatabaseError
 
@@ -55,6 +56,14 @@ def database_error(**state) -> OperationalError:
         (PermissionError(errno.EACCES, "no"), FailureClass.CONFIGURATION),
         (NotADirectoryError(errno.ENOTDIR, "no"), FailureClass.CONFIGURATION),
         (OSError(errno.EROFS, "no"), FailureClass.CONFIGURATION),
+        (OSError(errno.EPERM, "no"), FailureClass.CONFIGURATION),
+        (OSError(errno.EEXIST, "there"), FailureClass.CONFIGURATION),
+        (OSError(errno.EISDIR, "no file"), FailureClass.CONFIGURATION),
+        (OSError(errno.ELOOP, "links"), FailureClass.CONFIGURATION),
+        (OSError(errno.ENAMETOOLONG, "long"), FailureClass.CONFIGURATION),
+        (OSError(errno.EDQUOT, "quota"), FailureClass.RETRY),
+        (OSError(errno.ESTALE, "stale"), FailureClass.RETRY),
+        (OSError(errno.EMFILE, "many"), FailureClass.RETRY),
         (MemoryError(), FailureClass.RETRY),
         (database_error(state="40P01"), FailureClass.RETRY),
         (database_error(state="XX001"), FailureClass.RETRY),
@@ -107,6 +116,16 @@ def test_trouble_is_told_from_other_errors() -> None:
     engine.dispose()
 
 
+def test_damage_is_told_from_trouble() -> None:
+    """Files that hold what no database has written; SQLite says so in details, too."""
+    assert is_database_damaged(database_error(state="XX001"))
+    assert is_database_damaged(database_error(code=sqlite3.SQLITE_CORRUPT_INDEX))
+    assert not is_database_trouble(database_error(code=sqlite3.SQLITE_CORRUPT))
+    assert not is_database_damaged(database_error(code=sqlite3.SQLITE_IOERR))
+    assert not is_database_damaged(database_error(state="57P01"))
+    assert not is_database_damaged(OSError(errno.EIO, "x"))
+
+
 def test_refused_write_is_recognised() -> None:
     """By either database's own word for it."""
     assert is_refused_write(database_error(state="25006"))
@@ -123,11 +142,16 @@ def test_refused_write_is_recognised() -> None:
         (database_error(code=sqlite3.SQLITE_CORRUPT), ConfigurationError),
         (DatabaseError("on a network filesystem"), ConfigurationError),
         (ProgrammingError("x", {}, Driver(state="42601")), DBAPIError),
+        (OSError(errno.EIO, "Input/output error"), StorageTrouble),
+        (OSError(errno.EMFILE, "Too many open files"), StorageTrouble),
+        (OSError(errno.ESTALE, "Stale file handle"), StorageTrouble),
+        (OSError(errno.EACCES, "Permission denied"), ConfigurationError),
+        (OSError(errno.ENOENT, "No such file or directory"), ConfigurationError),
         (KeyError("x"), KeyError),
         (BadData("x"), BadData),
     ],
 )
-def test_what_the_database_says_becomes_what_follows_from_it(error, raised) -> None:
+def test_what_the_outside_says_becomes_what_follows_from_it(error, raised) -> None:
     """A task learns whether to come back."""
-    with pytest.raises(raised), database_errors("Weigh"):
+    with pytest.raises(raised), outside_errors("Weigh"):
         raise error
