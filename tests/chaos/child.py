@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from include.corral.errors import CorralError
 
@@ -34,9 +35,11 @@ class Child:
         sys.stdout.flush()
         sys.stderr.flush()
         self.status: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            _live(work, said)
+        # Opened before: the child may be one that can open nothing any more.
+        with Path(said or os.devnull).open("w") as paper:
+            self.pid = os.fork()
+            if self.pid == 0:
+                _live(work, paper)
 
     def signal(self, signum: signal.Signals) -> None:
         """Send it a signal; one that has ended is not met by it."""
@@ -72,7 +75,7 @@ class Child:
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def _live(work: Callable[[], object], said: Path | None) -> None:
+def _live(work: Callable[[], object], paper: TextIO) -> None:
     code = RAISED
     try:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -80,7 +83,7 @@ def _live(work: Callable[[], object], said: Path | None) -> None:
         code = 0
     except BaseException as error:  # noqa: BLE001 - a fork must not live on in its parent's code
         code = TOLD if isinstance(error, CorralError) else RAISED
-        if said is not None:
-            said.write_text(traceback.format_exc())
+        paper.write("".join(traceback.format_exception(error)))
+        paper.flush()
     finally:
         os._exit(code)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from include.corral.corral import Corral
 from include.corral.drain import drain
-from include.corral.errors import BadData, FailureClass
+from include.corral.errors import BadData, FailureClass, StorageTrouble
 from include.corral.loader import Item, Loader
 from models import StepRun, Unit, UnitRun
 from tests.include.corral.lab import Pebble, Quarry
@@ -169,7 +169,7 @@ def test_error_of_the_generator_keeps_what_was_loaded(lab: Corral) -> None:
             yield Pebble(value=1000)
             raise OSError("inbox is gone")
 
-    with pytest.raises(OSError, match="inbox is gone"):
+    with pytest.raises(StorageTrouble, match="inbox is gone"):
         drain(lab, Breaking())
     assert values(lab) == list(range(1000))
     with lab.read() as session:
