@@ -43,7 +43,7 @@ format: $(READY) ## rewrite the code in its one format
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
 types: $(READY) ## mypy, strict
-	@$(PY) -m mypy && $(PY) -m mypy tools config
+	@$(PY) -m mypy && $(PY) -m mypy tools config tests/chaos
 
 imports: $(READY) ## who may import whom
 	@PYTHONPATH=.:plugins $(VENV)/bin/lint-imports

@@ -53,7 +53,7 @@ class Heap(Derived, Base):
     values: Mapped[list[Any]]
 
 
-TABLES = [model.__table__ for model in (Pebble, Weight, Heap)]
+TABLES: list[Any] = [model.__table__ for model in (Pebble, Weight, Heap)]
 
 
 ERRORS = {
@@ -189,7 +189,7 @@ def add_pebbles(corral: Corral, values: Any, **columns: Any) -> list[int]:
 def ensure_night(session: Any, key: str) -> Night:
     """Give the night `key`, with a campaign."""
     day = date.fromisoformat(key)
-    night = session.scalar(select(Night).where(Night.date == day))
+    night: Night | None = session.scalar(select(Night).where(Night.date == day))
     if night is None:
         campaign = session.scalar(select(Campaign)) or Campaign(
             name="lab",
