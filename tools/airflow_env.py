@@ -49,7 +49,7 @@ def make_env(
     env = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
     env |= _paths(home) | corral_options(home) | _network(port) | _pace() | _secrets(home)
     if smtp_port is not None:
-        env["AIRFLOW_CONN_SMTP_DEFAULT"] = _smtp_connection(smtp_port)
+        env["AIRFLOW_CONN_SMTP_DEFAULT"] = smtp_connection(smtp_port)
     return env | dict(extra or {})
 
 
@@ -160,7 +160,8 @@ def _secrets(home: Path) -> dict[str, str]:
     }
 
 
-def _smtp_connection(smtp_port: int) -> str:
+def smtp_connection(smtp_port: int) -> str:
+    """Return an Airflow connection to a plain SMTP server on this machine."""
     extra: dict[str, object] = {"disable_ssl": True, "disable_tls": True, "timeout": 10}
     extra["from_email"] = "corral@example.org"
     return json.dumps({"conn_type": "smtp", "host": LOOPBACK, "port": smtp_port, "extra": extra})

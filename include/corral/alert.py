@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from include.corral.outbox import one_line
@@ -26,8 +27,8 @@ class Alert(Step):
     Attributes
     ----------
     message
-        What is said: the first line is the subject. ``{row.…}`` stands for what the row holds; that
-        is text, whatever it looks like.
+        What is said: the first line is the subject; what all lines are indented by is left out.
+        ``{row.…}`` stands for what the row holds; that is text, whatever it looks like.
     channels
         Who is told: names of channels of the installation.
     severity
@@ -44,12 +45,12 @@ class Alert(Step):
 
     def subject(self, row: Any) -> str:
         """One line for `row`."""
-        first, _, _ = self.message.strip().partition("\n")
+        first, _, _ = cleandoc(self.message).partition("\n")
         return first.format(row=row) if first else f"{self.name}: {row!r}"
 
     def body(self, row: Any) -> str:
         """What happened, and what to do."""
-        _, _, rest = self.message.strip().partition("\n")
+        _, _, rest = cleandoc(self.message).partition("\n")
         return rest.strip().format(row=row) or self.__doc__ or self.subject(row)
 
     def dedup_key(self, row: Any) -> str:

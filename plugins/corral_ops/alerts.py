@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -15,6 +15,9 @@ from corral_ops.tell import send_due
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from include.corral.corral import Corral
+    from include.corral.trigger import Trigger
 
 
 class AlertOperator(BaseOperator):
@@ -39,22 +42,34 @@ class AlertOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look, tell, and give what was told as JSON."""
-        from include.corral.drain import drain
-
         native_crash_guard()
         corral = CorralHook(self.conn_id).corral()
-        trigger = trigger_of(context)
-        reports = [
-            drain(corral, make_processor(rule, {}), trigger=trigger, on_progress=self.log.info)
-            for rule in self.rules
-        ]
-        done = send_due(corral)
-        self.log.info("%s", done.summary())
-        for report in reports:
-            report.raise_for_policy("fail")
-        return {
-            "new": sum(report.outputs["alert"] for report in reports),
-            "messages": done.messages,
-            "alerts": done.alerts,
-            "troubles": done.troubles,
-        }
+        return look_and_tell(corral, self.rules, trigger_of(context), self.log.info)
+
+
+def look_and_tell(
+    corral: Corral, rules: Sequence[str], trigger: Trigger, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Look at rules and send what waits; give what was told as JSON.
+
+    :param corral: the installation.
+    :param rules: dotted paths of alert rules.
+    :param trigger: who asks.
+    :param say: is given a line for what was done.
+    :raises CorralError: a rule failed; everything else is done.
+    """
+    from include.corral.drain import drain
+
+    reports = [
+        drain(corral, make_processor(rule, {}), trigger=trigger, on_progress=say) for rule in rules
+    ]
+    done = send_due(corral)
+    say(done.summary())
+    for report in reports:
+        report.raise_for_policy("fail")
+    return {
+        "new": sum(report.outputs["alert"] for report in reports),
+        "messages": done.messages,
+        "alerts": done.alerts,
+        "troubles": done.troubles,
+    }

@@ -164,6 +164,8 @@ class Templated(Alert):
     message = """
     Pebble {row.id}: {row.value:.1f} g, {row.colour}
     Take it off the scales.
+
+      slowly
     """
 
 
@@ -173,7 +175,7 @@ def test_message_is_a_template_whose_values_are_text(lab: Corral) -> None:
     drain(lab, Templated())
     (alert,) = rows(lab)
     assert alert.subject == f"Pebble {pebble}: 9.0 g, {{row.good}} {{{{ 7*7 }}}} %s"
-    assert alert.body == "Take it off the scales."
+    assert alert.body == "Take it off the scales.\n\n  slowly"
 
 
 def told_after_change(lab: Corral, rule: type[Alert]) -> list[str]:
