@@ -27,7 +27,11 @@ class SourceList(Derived, ObservingSetup, Base):
     aperture_radius_px
         Of the aperture fluxes.
     background_e, background_rms_e
-        Medians over the mesh.
+        Medians over the mesh; None where the image has no usable pixel.
+    width_px, height_px
+        Of the image.
+    ra_deg, dec_deg
+        Where the telescope believed to point, J2000; None where it did not say.
     """
 
     __tablename__ = "source_list"
@@ -42,8 +46,12 @@ class SourceList(Derived, ObservingSetup, Base):
     psf_alpha_px: Mapped[float] = mapped_column(Float)
     psf_beta: Mapped[float] = mapped_column(Float)
     aperture_radius_px: Mapped[float] = mapped_column(Float)
-    background_e: Mapped[float] = mapped_column(Float)
-    background_rms_e: Mapped[float] = mapped_column(Float)
+    background_e: Mapped[float | None] = mapped_column(Float)
+    background_rms_e: Mapped[float | None] = mapped_column(Float)
+    width_px: Mapped[int] = mapped_column(Integer)
+    height_px: Mapped[int] = mapped_column(Integer)
+    ra_deg: Mapped[float | None] = mapped_column(Float)
+    dec_deg: Mapped[float | None] = mapped_column(Float)
 
     product: Mapped[Product] = relationship()
     measurements: Mapped[list[Measurement]] = relationship(

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, make_transient
 
 from include.corral.corral import Corral
 from include.corral.errors import Retryable, is_database_damaged, is_database_trouble
+from include.corral.many import Many, write_many
 from include.corral.outbox import enqueue_row
 from include.corral.processor import Processor
 from include.corral.result import Result
@@ -106,11 +107,13 @@ def _commit_once(
                 return {unit for unit, end in stands.items() if end == Outcome.SUPERSEDED}
             mine = [result for result in results if result.claim.unit_id in owned]
             run_ids = _record(session, step_run_id, results, owned)
-            rows, alerts = _rows(mine, run_ids)
+            rows, alerts, many = _rows(mine, run_ids)
             tally = processor.write(session, rows)
             added = [(row, getattr(row, "id", None)) for row in session.new]
             _number(session)
             session.flush()
+            for table, number in write_many(session, many).items():
+                tally.count(table, number)
             _require_files(corral, rows)
             known = {id(alert) for alert in alerts if enqueue_row(session, alert) is None}
             supersede(session, mine, run_ids.values())
@@ -187,20 +190,26 @@ def _outcome(result: Result, owned: set[int]) -> Outcome:
     return Outcome.FAILED if result.failure_class else Outcome.DONE
 
 
-def _rows(results: Sequence[Result], run_ids: dict[int, int]) -> tuple[list[Base], list[Alert]]:
-    """Give the rows to be added, each knowing its attempt, and the messages for the outbox."""
+def _rows(
+    results: Sequence[Result], run_ids: dict[int, int]
+) -> tuple[list[Base], list[Alert], list[Many]]:
+    """Give the rows to be added, each knowing its attempt, messages, and what goes in bulk."""
     rows: list[Base] = []
     alerts: list[Alert] = []
+    many: list[Many] = []
     for result in results:
         unit_id = result.claim.unit_id
         for row in result.rows:
             if isinstance(row, Alert):
                 alerts.append(row)
                 continue
+            if isinstance(row, Many):
+                many.append(row)
+                continue
             if isinstance(row, Derived):
                 row.unit_id, row.unit_run_id = unit_id, run_ids[unit_id]
             rows.append(row)
-    return rows, alerts
+    return rows, alerts, many
 
 
 def _number(session: Session) -> None:

@@ -15,6 +15,7 @@ from include.corral.errors import (
     is_refused_write,
 )
 from include.corral.ledger import Stopwatch
+from include.corral.many import Many
 from include.corral.processor import Processor
 from include.corral.result import Result
 from include.corral.work import Task
@@ -79,10 +80,11 @@ def _clean(session: Session, error: Exception) -> None:
 def _rows(processor: Processor, made: Any) -> list[Any]:
     if made is None:
         return []
-    is_one = isinstance(made, (Base, *processor.findings)) or not isinstance(made, Iterable)
+    others = (Many, *processor.findings)
+    is_one = isinstance(made, (Base, *others)) or not isinstance(made, Iterable)
     rows = [made] if is_one else list(made)
     for row in rows:
-        if isinstance(row, processor.findings):
+        if isinstance(row, others):
             continue
         if not isinstance(row, Base):
             raise StepContractError(

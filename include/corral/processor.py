@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from include.corral.errors import ConfigurationError, FailureClass, classify
+from include.corral.many import Many
 from models.base import Base, canonical_json
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from include.corral.settings import Settings
     from include.corral.work import Work
 
-Rows: TypeAlias = Iterable[Base] | Base | None
+Rows: TypeAlias = Iterable[Base | Many] | Base | None
 
 
 class Processor(ABC):
@@ -95,8 +96,9 @@ class Processor(ABC):
         Returns
         -------
         rows
-            New rows, yielded or returned: one, many, or none. They are written, with all that
-            `run` made, in one transaction, or not at all.
+            New rows, yielded or returned: one, many, or none; thousands that belong to one of them
+            as `Many`. They are written, with all that `run` made, in one transaction, or not at
+            all.
         """
 
     def write(self, session: Session, rows: Sequence[Any]) -> Tally:

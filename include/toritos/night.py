@@ -1,22 +1,35 @@
-"""The branch of a night: its steps in their order, what a failure of each means, and the rules."""
+"""The branches of a night: its steps, which after which, what a failure means; and the rules."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _STEPS = "include.toritos.steps"
+_SOURCES = "include.toritos.source_steps"
 
 # A master that cannot be made (a clouded twilight) is no failure by itself: what needs it takes
 # one of another night, as the profile allows, or fails and says so.
 _MASTER = {"failure_policy": "tolerate_waiting"}
 
+
+def _after(*stages: str) -> dict[str, Any]:
+    """What makes a stage begin when these have ended, with whatever was made of the good frames.
+
+    If the flats were never worked on, there is nothing that any of them could have made.
+    """
+    return {"after": ("flat", *stages), "trigger_rule": "all_done_min_one_success"}
+
+
+# Beside the arguments of its task, each may have `workers` and `after`, see `corral_ops.branch`.
 STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "bias", "step": f"{_STEPS}.MasterBias", **_MASTER},
     {"task_id": "dark", "step": f"{_STEPS}.MasterDark", **_MASTER},
     {"task_id": "flat", "step": f"{_STEPS}.MasterFlat", "workers": 2, **_MASTER},
     {"task_id": "science", "step": f"{_STEPS}.ReduceScience", "workers": 2},
-    {"task_id": "check", "step": f"{_STEPS}.CheckQuality"},
-    {"task_id": "gate", "step": f"{_STEPS}.NightGate"},
+    {"task_id": "check", "step": f"{_STEPS}.CheckQuality", **_after("science")},
+    {"task_id": "sources", "step": f"{_SOURCES}.FindSources", "workers": 2, **_after("science")},
+    # A night in which anything failed does not pass.
+    {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )
 
 RULES: tuple[str, ...] = ("include.toritos.alerts.QuarantinedFiles",)

@@ -8,6 +8,7 @@ from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.commands import add_report
 from include.toritos.loader import FitsInbox
+from include.toritos.source_steps import FindSources
 from include.toritos.steps import (
     CheckQuality,
     MasterBias,
@@ -21,7 +22,15 @@ from include.toritos.sweeps import PROMISES, ToritosAudit, ToritosSweep
 TORITOS = Pipeline(
     name="TORITOS",
     loader=FitsInbox,
-    steps=(MasterBias, MasterDark, MasterFlat, ReduceScience, CheckQuality, NightGate),
+    steps=(
+        MasterBias,
+        MasterDark,
+        MasterFlat,
+        ReduceScience,
+        CheckQuality,
+        FindSources,
+        NightGate,
+    ),
     alerts=(QuarantinedFiles,),
     promises=PROMISES,
     sweeps=(ToritosSweep,),

@@ -208,15 +208,13 @@ def test_filter_corrected_from_v_to_r_remakes_both_groups(site, small_plan, run_
     reports = run_all(site)
     assert reports["load"].partitions == {"2026-11-20"}
     done = {name: report.done for name, report in reports.items()}
-    assert done == {
-        "load": 1,
-        "MasterBias": 0,
-        "MasterDark": 0,
-        "MasterFlat": 2,
-        "ReduceScience": 5,
-        "CheckQuality": 5,
-        "NightGate": 1,
-    }
+    assert (done["load"], done["MasterBias"], done["MasterDark"], done["MasterFlat"]) == (
+        1,
+        0,
+        0,
+        2,
+    )
+    assert (done["ReduceScience"], done["CheckQuality"], done["NightGate"]) == (5, 5, 1)
     with site.read() as session:
         query = select(Product).where(Product.kind == "master_flat", Product.current)
         combined = {row.filter: row.metrics["combined_count"] for row in session.scalars(query)}

@@ -55,6 +55,7 @@ def test_late_flat_remakes_the_images_of_its_filter_alone(site, night, run_all) 
         "MasterFlat": 1,
         "ReduceScience": 3,
         "CheckQuality": 3,
+        "FindSources": 3,
         "NightGate": 1,
     }
     after = current(site)

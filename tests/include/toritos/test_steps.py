@@ -53,7 +53,7 @@ def products(corral: Corral, *, current: bool = True) -> list[Product]:
 def test_night_goes_from_files_to_checked_images(site, small_night, run_all) -> None:
     """Masters, calibrated images and checks are there; the gate lets the night pass."""
     reports = run_all(site)
-    assert [report.failures for report in reports.values()] == [[]] * 7
+    assert [report.failures for report in reports.values()] == [[]] * (1 + len(TORITOS.steps))
     assert Counter(product.kind for product in products(site)) == {
         "master_bias": 1,
         "master_dark": 1,
@@ -162,15 +162,15 @@ def test_new_version_redoes_its_products_and_those_made_from_them(
     before = {product.id: product for product in products(site)}
     monkeypatch.setattr(MasterFlat, "version", "2")
     reports = run_all(site)
-    assert {name: report.done for name, report in reports.items()} == {
-        "load": 0,
-        "MasterBias": 0,
-        "MasterDark": 0,
-        "MasterFlat": 2,
-        "ReduceScience": 5,
-        "CheckQuality": 5,
-        "NightGate": 1,
-    }
+    done = {name: report.done for name, report in reports.items()}
+    assert (done["load"], done["MasterBias"], done["MasterDark"], done["MasterFlat"]) == (
+        0,
+        0,
+        0,
+        2,
+    )
+    assert (done["ReduceScience"], done["CheckQuality"], done["FindSources"]) == (5, 5, 5)
+    assert done["NightGate"] == 1
     old = products(site, current=False)
     assert {product.kind for product in old} == {"master_flat", "calibrated"}
     after = {product.id: product for product in products(site)}

@@ -9,6 +9,8 @@ STAGES = (
     {"task_id": "one", "step": "some.One"},
     {"task_id": "two", "step": "some.Two", "workers": 3},
     {"task_id": "three", "step": "some.Three", "failure_policy": "fail"},
+    {"task_id": "aside", "step": "some.Aside", "after": ("one", "two")},
+    {"task_id": "end", "step": "some.End", "after": "all"},
 )
 
 
@@ -21,8 +23,19 @@ def dag() -> DAG:
 
 def test_stages_follow_each_other(dag):
     """Each waits for all workers of the one before."""
-    assert dag.get_task("group.one").downstream_task_ids == {"group.two"}
-    assert dag.get_task("group.two").downstream_task_ids == {"group.three"}
+    assert dag.get_task("group.two").upstream_task_ids == {"group.one"}
+    assert dag.get_task("group.three").upstream_task_ids == {"group.two"}
+
+
+def test_a_stage_names_those_it_stands_on(dag):
+    """What it does not name runs beside it."""
+    assert dag.get_task("group.aside").upstream_task_ids == {"group.one", "group.two"}
+
+
+def test_a_stage_after_all_waits_for_every_other(dag):
+    """For the last word on a partition."""
+    others = {f"group.{name}" for name in ("one", "two", "three", "aside")}
+    assert dag.get_task("group.end").upstream_task_ids == others
 
 
 def test_workers_share_a_stage(dag):
