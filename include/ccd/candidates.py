@@ -20,6 +20,7 @@ _CLIP_SIGMA: Final = 4.0
 _PSF_TOLERANCE: Final = 1e-3
 _SIGNIFICANT: Final = 2.0
 _PEAK_PX: Final = 5
+_TINY: Final = 1e-9
 
 Array = npt.NDArray[Any]
 
@@ -40,6 +41,9 @@ class DifferenceSource:
         What `Detecting` sets bounds to.
     bits : int
         Masks within 2 px.
+    score : float
+        From 0, bogus, to 1, real: 1 less half of the largest part that any of the five numbers
+        above takes up of what its bound allows; 0.5 or more for what crosses none.
     doubts : tuple of str
         Names of the bounds that it crosses; none for what is taken as real.
     science, reference, difference : float32 (side, side)
@@ -57,6 +61,7 @@ class DifferenceSource:
     flux_ratio: float
     width: float
     bits: int
+    score: float
     doubts: tuple[str, ...]
     science: npt.NDArray[np.float32]
     reference: npt.NDArray[np.float32]
@@ -103,6 +108,7 @@ def find_candidates(
     found = []
     for n, peak in enumerate(peaks):
         numbers = {name: float(values[n]) for name, values in features.items()}
+        strain = _strain(numbers, float(strengths[n]), detection)
         found.append(
             DifferenceSource(
                 x_px=float(x[n]),
@@ -111,7 +117,8 @@ def find_candidates(
                 flux_error=float(error[n]),
                 significance=float(strengths[n]),
                 bits=int(flux.bits[n]),
-                doubts=_doubts(numbers, float(strengths[n]), detection),
+                score=max(0.0, 1.0 - 0.5 * max(strain.values())),
+                doubts=tuple(name for name, taken in strain.items() if taken > 1.0),
                 science=_stamp(science.sci, peak, detection.stamp_half_px),
                 reference=_stamp(reference.sci, peak, detection.stamp_half_px),
                 difference=_stamp(difference.image.sci, peak, detection.stamp_half_px),
@@ -221,19 +228,21 @@ def _middle(psf: Array, half: int) -> Array:
     return np.pad(psf, half - middle)
 
 
-def _doubts(
+def _strain(
     numbers: dict[str, float], significance: float, detection: Detecting
-) -> tuple[str, ...]:
+) -> dict[str, float]:
+    """How much of what each bound allows is taken up: above 1 it is crossed, NaN as infinite."""
     highest = detection.max_chi_square + detection.chi_square_slope * abs(significance)
-    narrow, broad = detection.width_range
-    sound = {
-        "chi_square": numbers["chi_square"] <= highest,
-        "usable": numbers["usable"] >= detection.min_usable,
-        "opposite": numbers["opposite"] <= detection.max_opposite,
-        "flux_ratio": numbers["flux_ratio"] >= detection.min_flux_ratio,
-        "width": narrow <= numbers["width"] <= broad,
+    narrow, broad = (float(np.log(edge)) for edge in detection.width_range)
+    width = float(np.log(max(numbers["width"], _TINY)))
+    taken = {
+        "chi_square": numbers["chi_square"] / highest,
+        "usable": (1.0 - numbers["usable"]) / max(1.0 - detection.min_usable, _TINY),
+        "opposite": numbers["opposite"] / max(detection.max_opposite, _TINY),
+        "flux_ratio": detection.min_flux_ratio / max(numbers["flux_ratio"], _TINY),
+        "width": abs(width - 0.5 * (narrow + broad)) / (0.5 * (broad - narrow)),
     }
-    return tuple(name for name, passed in sound.items() if not passed)
+    return {name: part if np.isfinite(part) else np.inf for name, part in taken.items()}
 
 
 def _stamp(plane: Array, peak: Array, half: int) -> npt.NDArray[np.float32]:

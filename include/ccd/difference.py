@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Any, Final, Literal
 
@@ -72,6 +72,24 @@ class Difference:
     kernel: MatchingKernel
     convolved: Which
     psf: npt.NDArray[np.float64]
+
+    def flux_ratio(self, y: Array | float, x: Array | float) -> Array:
+        """Flux of a star in the science image over that in the reference, at pixels."""
+        scale = self.kernel.scale(y, x)
+        return scale if self.convolved == "reference" else 1.0 / scale
+
+    def on_reference_scale(self) -> Image:
+        """The difference as the reference would have seen it; differences then compare."""
+        image = self.image
+        assert image.var is not None
+        sci, var = np.empty_like(image.sci), np.empty_like(image.var)
+        columns = np.arange(sci.shape[1], dtype=np.float64)
+        for y0, y1 in _edges(sci.shape[0], _TILE_PX):
+            rows = np.arange(y0, y1, dtype=np.float64)[:, None]
+            factor = (1.0 / self.flux_ratio(rows, columns)).astype(np.float32)
+            np.multiply(image.sci[y0:y1], factor, out=sci[y0:y1])
+            np.multiply(image.var[y0:y1], factor * factor, out=var[y0:y1])
+        return replace(image, sci=sci, var=var)
 
 
 @dataclass(frozen=True, slots=True)

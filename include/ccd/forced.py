@@ -16,6 +16,7 @@ _LEAST_WEIGHT: Final = 0.5
 _GRID_PX: Final = 17
 _QUIET_SIGMA: Final = 4.0
 _FEWEST_PLACES: Final = 50
+_MOST_PLACES: Final = 4000
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +67,7 @@ def forced_psf(
     x_px, y_px : float64 (n,)
         Places, 0-based; not moved.
     noise_scale : float
-        By which errors are larger than from the variances of single pixels: see `noise_scale`.
+        By which errors are larger than from the variances of single pixels: see `FluxNoise`.
 
     Returns
     -------
@@ -101,11 +102,25 @@ def forced_psf(
     return ForcedFlux(flux, error, chi_square, usable, near)
 
 
-def noise_scale(image: Image, psf: Array) -> float:
-    """How much fluxes at empty places scatter, over their errors from single pixels.
+@dataclass(frozen=True, slots=True)
+class FluxNoise:
+    """How well the flux of a star is measured on an image.
 
-    Above or below 1 where neighbouring pixels are correlated, as after a convolution. Measured
-    on a grid of places; those with a source in them are clipped.
+    Attributes
+    ----------
+    scale : float
+        How much fluxes at empty places scatter, over their errors from single pixels: above or
+        below 1 where neighbouring pixels are correlated, as after a convolution.
+    error : float
+        One sigma of a faint star, scale included, at a typical place.
+    """
+
+    scale: float
+    error: float
+
+
+def flux_noise(image: Image, psf: Array) -> FluxNoise:
+    """What a grid of some thousand places tells of the noise; those with a source are clipped.
 
     Raises
     ------
@@ -114,17 +129,21 @@ def noise_scale(image: Image, psf: Array) -> float:
     """
     ny, nx = image.sci.shape
     half = psf.shape[0] // 2
-    grid = np.mgrid[half : ny - half : _GRID_PX, half : nx - half : _GRID_PX]
+    step = max(_GRID_PX, int(np.sqrt(ny * nx / _MOST_PLACES)))
+    grid = np.mgrid[half : ny - half : step, half : nx - half : step]
     y, x = grid.reshape(2, -1).astype(np.float64)
     found = forced_psf(image, psf, x, y)
-    ratio = found.snr[np.isfinite(found.snr)]
-    if ratio.size < _FEWEST_PLACES:
-        raise ForcedError(f"{ratio.size} usable places do not tell the noise; 50 are needed")
-    return max(clipped_std(ratio, sigma=_QUIET_SIGMA), 1e-3)
+    usable = np.isfinite(found.snr)
+    if usable.sum() < _FEWEST_PLACES:
+        raise ForcedError(f"{usable.sum()} usable places do not tell the noise; 50 are needed")
+    scale = max(clipped_std(found.snr[usable], sigma=_QUIET_SIGMA), 1e-3)
+    return FluxNoise(scale, scale * float(np.median(found.flux_error[usable])))
 
 
 def shifted_psf(psf: Array, dx_px: Array, dy_px: Array) -> Array:
     """The profile moved by fractions of a pixel (n, side, side), by cubic splines."""
+    if not (np.any(dx_px) or np.any(dy_px)):
+        return np.broadcast_to(psf, (len(dx_px), *psf.shape))
     from scipy.ndimage import map_coordinates, spline_filter
 
     smooth = spline_filter(psf, order=3)

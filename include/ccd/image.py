@@ -55,14 +55,14 @@ class Image:
         Bits of `include.ccd.mask.MaskBit`.
     count : uint16 (ny, nx) or None
         For masters: how many inputs made each pixel.
-    psf : float32 (side, side) or None
-        For differences: what a star of flux 1 looks like.
     unit : str
         'adu', 'electron', or '' for a flat.
     cards : dict
         Keyword to value, or to (value, comment): a fresh header, never a raw one.
     metrics : dict of str to float
         Numbers measured on this image; names carry their units.
+    psf : float32 (side, side) or None
+        For differences: what a star of flux 1 looks like.
     """
 
     suffix: ClassVar[str] = ".fits"
@@ -71,10 +71,10 @@ class Image:
     var: npt.NDArray[np.float32] | None = None
     mask: npt.NDArray[np.uint16] | None = None
     count: npt.NDArray[np.uint16] | None = None
-    psf: npt.NDArray[np.float32] | None = None
     unit: str = "adu"
     cards: dict[str, Card] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    psf: npt.NDArray[np.float32] | None = None
 
     @property
     def nbytes(self) -> int:

@@ -126,6 +126,10 @@ class Check:
     high: float | None = None
     severity: Literal["warn", "quarantine"] = "warn"
 
+    def holds(self, value: float) -> bool:
+        """Whether a measured value lies within, the bounds themselves included."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -15,7 +15,7 @@ from include.ccd.candidates import find_candidates
 from include.ccd.coadd import ImageLayer, coadd
 from include.ccd.comparing import Coadding, Detecting, Differencing
 from include.ccd.difference import Difference, subtract
-from include.ccd.forced import forced_psf, noise_scale
+from include.ccd.forced import flux_noise, forced_psf
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from include.ccd.measuring import Astrometry, Photometry
@@ -169,7 +169,7 @@ def test_its_light_curve_is_the_truth(truth: Truth, differences: dict[int, Diffe
     x, y = transient_place(truth)
     index = truth.catalogue.index("NEW1")
     for frame, difference in differences.items():
-        scale = noise_scale(difference.image, difference.psf)
+        scale = flux_noise(difference.image, difference.psf).scale
         found = forced_psf(difference.image, difference.psf, [x], [y], noise_scale=scale)
         true = float(truth.star_flux_e(frame)[index])
         error = float(found.flux_error[0])

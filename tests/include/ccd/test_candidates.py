@@ -49,6 +49,15 @@ def nearest(found: list[DifferenceSource], x: float, y: float) -> DifferenceSour
     return min(found, key=lambda each: np.hypot(each.x_px - x, each.y_px - y))
 
 
+def test_the_score_is_a_half_or_more_exactly_for_what_is_believed(found) -> None:
+    """It falls with the bound that is nearest: new stars come before artefacts."""
+    assert {each.score >= 0.5 for each in found if each.real} == {True}
+    assert {each.score < 0.5 for each in found if not each.real} == {True}
+    assert {0.0 <= each.score <= 1.0 for each in found} == {True}
+    best = nearest(found, 320.7, 310.1)
+    assert best.score > 0.6
+
+
 def test_every_new_star_is_found_where_it_is_and_believed(found) -> None:
     """With its flux within the stated error and 3 %."""
     for x, y, flux in zip(NEW.x, NEW.y, NEW.flux, strict=True):

@@ -7,6 +7,7 @@ import pytest
 
 from include.ccd.comparing import Differencing
 from include.ccd.difference import DifferenceError, subtract
+from include.ccd.forced import forced_psf
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from tests.star_fields import Stars, expose, make_stars, render
@@ -155,3 +156,21 @@ def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
     """When they are made, not when they are used."""
     with pytest.raises(ValueError, match=r"must be|need"):
         Differencing(**setting)
+
+
+@pytest.mark.parametrize(("science_fwhm", "reference_fwhm"), [(4.2, 3.0), (3.0, 4.2)])
+def test_a_difference_can_be_on_the_scale_of_the_reference(
+    science_fwhm: float, reference_fwhm: float
+) -> None:
+    """Through thin cloud a new star has the flux that the reference would have had."""
+    flux, clouds = 60_000.0, 0.7
+    science, reference = pair(
+        science_fwhm=science_fwhm, reference_fwhm=reference_fwhm, scale=clouds, new=clouds * flux
+    )
+    found = subtract(science, reference, differencing=PARAMETERS)
+    rescaled = found.on_reference_scale()
+    measured = forced_psf(rescaled, found.psf, [250.3], [260.7])
+    assert measured.flux[0] == pytest.approx(flux, rel=0.04)
+    assert found.flux_ratio(260.0, 250.0) == pytest.approx(clouds, rel=0.01)
+    ratio, before = (image.sci / np.sqrt(image.var) for image in (rescaled, found.image))
+    np.testing.assert_allclose(ratio, before, rtol=1e-4, atol=1e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.ccd.forced import ForcedError, forced_psf, noise_scale, shifted_psf
+from include.ccd.forced import ForcedError, flux_noise, forced_psf, shifted_psf
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from tests.star_fields import Stars, expose, render
@@ -93,9 +93,9 @@ def test_noise_scale_is_one_without_correlation_and_more_with_it() -> None:
     from scipy.ndimage import uniform_filter
 
     image, _, _ = field(0.0)
-    assert noise_scale(image, profile()) == pytest.approx(1.0, abs=0.1)
+    assert flux_noise(image, profile()).scale == pytest.approx(1.0, abs=0.1)
     smooth = Image(uniform_filter(image.sci, 3), image.var / 9, image.mask)
-    scale = noise_scale(smooth, profile())
+    scale = flux_noise(smooth, profile()).scale
     assert scale > 1.8
     plain = forced_psf(smooth, profile(), [100.0], [100.0])
     scaled = forced_psf(smooth, profile(), [100.0], [100.0], noise_scale=scale)
@@ -111,4 +111,4 @@ def test_what_cannot_be_measured_is_refused() -> None:
         forced_psf(image, np.ones((6, 6)) / 36, [1.0], [1.0])
     image.mask[:] = 1
     with pytest.raises(ForcedError, match="0 usable places"):
-        noise_scale(image, profile())
+        flux_noise(image, profile())
