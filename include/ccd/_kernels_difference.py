@@ -15,29 +15,58 @@ Array = npt.NDArray[Any]
 
 
 @njit(nogil=True, cache=True)
-def _smear_lines(mask: Array, reach: int, out: Array) -> None:
-    """OR every mask into the ± `reach` pixels beside it in its row."""
-    ny, nx = mask.shape
-    for y in range(ny):
-        for x in range(nx):
-            bits = mask[y, x]
-            if bits:
-                for i in range(max(0, x - reach), min(nx, x + reach + 1)):
-                    out[y, i] |= bits
+def _smear_line(bits: Array, reach: int, out: Array) -> bool:
+    """OR every mask into the ± `reach` pixels beside it in its row; whether there was any."""
+    nx = bits.size
+    found = False
+    for x in range(nx):
+        if bits[x]:
+            if not found:
+                out[:] = np.uint16(0)
+                found = True
+            for i in range(max(0, x - reach), min(nx, x + reach + 1)):
+                out[i] |= bits[x]
+    return found
 
 
 @njit(nogil=True, cache=True)
 def smear_mask(mask: Array, reach: int, out: Array) -> None:
     """OR every mask (uint16) into the square of ± `reach` pixels around it, in `out`."""
     ny, nx = mask.shape
-    lines = np.zeros((ny, nx), np.uint16)
-    _smear_lines(mask, reach, lines)
+    line = np.empty(nx, np.uint16)
+    for y in range(ny):
+        if _smear_line(mask[y], reach, line):
+            for j in range(max(0, y - reach), min(ny, y + reach + 1)):
+                target = out[j]
+                for x in range(nx):
+                    target[x] |= line[x]
+
+
+@njit(nogil=True, cache=True)
+def take_level(sci: Array, var: Array, mask: Array, level: float, bits: tuple[int, int]) -> int:
+    """Subtract a level and mark what has no value, in place; the number of holes.
+
+    Parameters
+    ----------
+    sci, var : float32 (ny, nx)
+    mask : uint16 (ny, nx)
+        Gets the first of `bits` where a value or its variance is none.
+    level : float
+    bits : tuple of int
+        That bit, and those with which a value is good enough to stay.
+    """
+    ny, nx = sci.shape
+    no_data, kept = np.uint16(bits[0]), np.uint16(bits[1])
+    holes = 0
     for y in range(ny):
         for x in range(nx):
-            bits = lines[y, x]
-            if bits:
-                for j in range(max(0, y - reach), min(ny, y + reach + 1)):
-                    out[j, x] |= bits
+            # NaN fails every comparison, and infinity the last one.
+            if not (var[y, x] > 0.0 and var[y, x] < np.inf and abs(sci[y, x]) < np.inf):
+                mask[y, x] |= no_data
+            sci[y, x] -= np.float32(level)
+            if mask[y, x] & no_data or (mask[y, x] and not mask[y, x] & kept):
+                holes += 1
+    return holes
 
 
 @njit(nogil=True, cache=True)
@@ -266,3 +295,24 @@ def convolve_block(
             line[:] = np.float32(0.0)
             _add_columns(padded, y0 + y, x0, along_y[r], line)
             _add_row(line, along_x[r], target)
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def subtract_polynomial(sci: Array, along_y: Array, along_x: Array) -> None:
+    """Subtract a sum of products, along_y[y] · along_x[:, x], in place.
+
+    Parameters
+    ----------
+    sci : float32 (ny, nx)
+    along_y, along_x : float32 (ny, n), (n, nx)
+    """
+    line = np.empty(sci.shape[1], np.float32)
+    for y in range(sci.shape[0]):
+        line[:] = np.float32(0.0)
+        for n in range(along_x.shape[0]):
+            weight, term = along_y[y, n], along_x[n]
+            for x in range(line.size):
+                line[x] += weight * term[x]
+        target = sci[y]
+        for x in range(line.size):
+            target[x] -= line[x]

@@ -36,8 +36,8 @@ _FILL_PX: Final = 2
 _STAR_HALF_PX: Final = 12
 _HOLE_LEFT_OUT: Final = 0.05
 _BLOOM_LEFT_OUT: Final = 0.005
-_IMAGE_TOLERANCE: Final = 3e-4
-_VARIANCE_TOLERANCE: Final = 3e-3
+_IMAGE_TOLERANCE: Final = 1e-3
+_VARIANCE_TOLERANCE: Final = 1e-2
 _MESH_PX: Final = 128
 _THIN: Final = 2
 _MESH_CLIP_SIGMA: Final = 4.0
@@ -204,17 +204,23 @@ def _filled(image: Image) -> tuple[Array, Array, Array]:
     """Values less their median, variances and mask, with holes closed by their neighbours."""
     sci, var = image.sci.copy(), np.array(image.var)
     mask = np.zeros(sci.shape, np.uint16) if image.mask is None else image.mask.copy()
-    mask[~(np.isfinite(sci) & np.isfinite(var) & (var > 0))] |= np.uint16(MaskBit.NO_DATA)
-    usable = mask[::4, ::4] == 0
+    level, noise = _levels(sci[::4, ::4], var[::4, ::4], mask[::4, ::4])
+    no_data = int(MaskBit.NO_DATA)
+    if kernels.take_level(sci, var, mask, level, (no_data, int(_KEEP_VALUE))):
+        # What was interpolated or saturated has a value that is better than that of neighbours.
+        holes = np.where((mask != 0) & ((mask & _KEEP_VALUE) == 0), np.uint16(1), np.uint16(0))
+        holes[(mask & np.uint16(MaskBit.NO_DATA)) != 0] = 1
+        kernels.fill_masked(sci, holes, 1, _FILL_PX, 0.0)
+        kernels.fill_masked(var, holes, 1, _FILL_PX, noise)
+    return sci, var, mask
+
+
+def _levels(sci: Array, var: Array, mask: Array) -> tuple[float, float]:
+    """Medians of the usable values and of their variances."""
+    usable = (mask == 0) & np.isfinite(sci) & np.isfinite(var) & (var > 0)
     if not usable.any():
         raise DifferenceError("an image has no usable pixel")
-    sci -= np.median(sci[::4, ::4][usable])
-    # What was interpolated or saturated has a value that is better than that of neighbours.
-    holes = np.where((mask != 0) & ((mask & _KEEP_VALUE) == 0), np.uint16(1), np.uint16(0))
-    holes[(mask & np.uint16(MaskBit.NO_DATA)) != 0] = 1
-    kernels.fill_masked(sci, holes, 1, _FILL_PX, 0.0)
-    kernels.fill_masked(var, holes, 1, _FILL_PX, float(np.median(var[::4, ::4][usable])))
-    return sci, var, mask
+    return float(np.median(sci[usable])), float(np.median(var[usable]))
 
 
 def _which(frames: dict[Which, _Frame], differencing: Differencing) -> Which:
@@ -323,10 +329,12 @@ def _take_background(image: Image, degree: int) -> float:
         off = np.abs(medians - terms @ found)
         kept = off <= _MESH_CLIP_SIGMA * MAD_TO_SIGMA * float(np.median(off)) + 1e-12
     rows, columns = ((np.arange(side) + 0.5) / side - 0.5 for side in (ny, nx))
-    for j in range(degree + 1):
-        # All terms of one power of y: an outer product.
-        powers = [found[n] * columns**i for n, (k, i) in enumerate(exponents(degree)) if k == j]
-        image.sci -= np.outer(rows**j, np.sum(powers, axis=0)).astype(np.float32)
+    along_y = np.stack([rows**j for j in range(degree + 1)], axis=1)
+    # All terms of one power of y are one function of x.
+    along_x = np.zeros((degree + 1, nx))
+    for (j, i), factor in zip(exponents(degree), found, strict=True):
+        along_x[j] += factor * columns**i
+    kernels.subtract_polynomial(image.sci, along_y.astype(np.float32), along_x.astype(np.float32))
     return float((terms @ found).mean())
 
 
