@@ -104,7 +104,7 @@ def examine(plain: PlainSource, request: Request, *, layout: Layout | None = Non
         hdu=unit.index,
         shape=(unit.shape[0], unit.shape[1]),
         bitpix=unit.bitpix,
-        flags=opened.flags(),
+        flags=opened.flags(request.hdu),
         statistics=tally.statistics(),
     )
 
@@ -144,10 +144,11 @@ class OpenFits:
         unpacked = GzipSource(plain, max_bytes=request.max_bytes)
         return cls(plain, unpacked, read_layout(unpacked, **caps))
 
-    def flags(self) -> tuple[str, ...]:
+    def flags(self, hdu: int | str | None) -> tuple[str, ...]:
         """What is unusual about the arrangement of the file; sorted."""
         packed = self.unpacked.flags if self.unpacked is not None else set()
-        return tuple(sorted({*self.layout.flags, *packed}))
+        several = {"several_images"} if self.layout.is_ambiguous(hdu) else set()
+        return tuple(sorted({*self.layout.flags, *packed, *several}))
 
     def content(self) -> bytes | bytearray | memoryview:
         """The whole FITS file in memory."""

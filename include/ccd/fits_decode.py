@@ -24,6 +24,7 @@ Pixels = npt.NDArray[Any]
 UNSIGNED_ZERO: Final = 32768
 SAFE_COMPRESSION: Final = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2"})
 
+_MOST_PARAMETERS: Final = 9
 _STORED: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -130,15 +131,28 @@ def check_compression(unit: Unit) -> None:
     ------
     Unusable
         Another algorithm, or tiles that do not fit the image.
+    Malformed
+        They hold wider numbers than the image.
     """
     name = unit.cards.get("ZCMPTYPE")
     if name not in SAFE_COMPRESSION:
         allowed = ", ".join(sorted(SAFE_COMPRESSION))
         raise Unusable("compression_not_allowed", f"ZCMPTYPE is {name!r:.40}; allowed: {allowed}")
+    _check_width(unit)
     for axis, length in enumerate(reversed(unit.shape), start=1):
         tile = unit.cards.get(f"ZTILE{axis}")
         if tile is not None and not (isinstance(tile, int) and 1 <= tile <= length):
             raise Unusable("bad_tiles", f"ZTILE{axis} is {tile!r:.40} for {length} pixels")
+
+
+def _check_width(unit: Unit) -> None:
+    """Refuse tiles of numbers wider than the image's: what does not fit would be cut off."""
+    for number in range(1, _MOST_PARAMETERS + 1):
+        if unit.cards.get(f"ZNAME{number}") == "BYTEPIX":
+            width = unit.cards.get(f"ZVAL{number}")
+            if isinstance(width, int) and width * 8 > abs(unit.bitpix):
+                message = f"ZBITPIX is {unit.bitpix}, the tiles hold {width} bytes for each pixel"
+                raise Malformed("bad_bitpix", message)
 
 
 def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
@@ -178,6 +192,8 @@ def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
         raise Malformed(
             "corrupt_tiles", f"the compressed image cannot be read ({message})"
         ) from error
+    if stored.ndim > 2 and stored.size == math.prod(unit.shape):
+        stored = stored.reshape(unit.shape)  # the axes that a unit leaves out
     if stored.shape != unit.shape:
         raise Malformed("corrupt_tiles", f"unpacks to {stored.shape}, not to {unit.shape}")
     return np.ascontiguousarray(stored)

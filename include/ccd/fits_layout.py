@@ -41,7 +41,8 @@ class Unit:
     bitpix : int
         Type of the stored pixels; of a compressed image, of what it unpacks to.
     shape : tuple of int
-        Axes in numpy order, of the image itself when it is compressed.
+        Axes in numpy order, of the image itself when it is compressed. Axes of one pixel beyond
+        the second, as of a series of one exposure, are left out.
     start, data_start, data_bytes : int
         Offsets in bytes from the beginning of the file; size without padding.
     """
@@ -63,6 +64,16 @@ class Unit:
             return str(self.cards.get("EXTNAME") or "") if self.cards.states("EXTNAME") else ""
         except BadHeader:
             return ""
+
+    @property
+    def data_end(self) -> int:
+        """Offset of the first byte behind its data."""
+        return self.data_start + self.data_bytes
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it holds an image of two dimensions."""
+        return self.kind in {"image", "compressed"} and len(self.shape) == 2
 
     @property
     def end(self) -> int:
@@ -96,12 +107,16 @@ class Layout:
         """
         candidates = self._candidates(hdu)
         for unit in candidates:
-            if unit.kind in {"image", "compressed"} and len(unit.shape) == 2:
+            if unit.is_frame:
                 return unit
         if not candidates or (expect_more and len(self.units) == 1):
             raise Incomplete("no_image_yet", "the extension with the image is not there")
         seen = ", ".join(f"{unit.kind} {unit.shape}" for unit in self.units[:8])
         raise Unusable("no_image", f"no two-dimensional image among: {seen}")
+
+    def is_ambiguous(self, hdu: int | str | None) -> bool:
+        """Whether `image` takes one of several, and nobody has said that it is to be this one."""
+        return sum(unit.is_frame for unit in self._candidates(hdu)) > 1
 
     def _candidates(self, hdu: int | str | None) -> tuple[Unit, ...]:
         if hdu is None:
@@ -169,15 +184,15 @@ def _walk(
 
 def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
     there = source.reaches(unit.end + BLOCK)
-    if there < unit.data_start + unit.data_bytes:
+    if there < unit.data_end:
         _refuse_other_type(source, unit, there)
-        raise Incomplete(
-            "truncated_data",
-            f"unit {unit.index} needs {unit.data_start + unit.data_bytes} bytes; {there} are there",
-        )
+        message = f"unit {unit.index} needs {unit.data_end} bytes; {there} are there"
+        raise Incomplete("truncated_data", message)
     if there < unit.end:
         flags.add("padding_missing")
         return True
+    if unit.kind == "image" and any(source.read(unit.data_end, unit.end - unit.data_end)):
+        flags.add("padding_not_empty")
     if there == unit.end:
         return True
     following = bytes(source.read(unit.end, len(_XTENSION)))
@@ -285,7 +300,13 @@ def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: 
         shape = tuple(_size(own, f"ZNAXIS{i}") for i in range(_size(own, "ZNAXIS"), 0, -1))
     cards = own.backed_by(primary)
     size = abs(bitpix) // 8 * values
-    return Unit(index, raw, cards, kind, pixel, shape, start, start + len(raw), size)
+    return Unit(index, raw, cards, kind, pixel, _plane(shape), start, start + len(raw), size)
+
+
+def _plane(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes without those of one pixel that stand before the last two."""
+    extra = shape[:-2]
+    return shape[len(extra) :] if set(extra) == {1} else shape
 
 
 def _refuse_bombs(unit: Unit, max_pixels: int, max_bytes: int) -> None:

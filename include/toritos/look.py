@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from include.ccd.profile import Profile
 
 # What is unusual of a file itself; the rest of a frame's flags is of its pixels or its header.
-FILE_FLAGS = frozenset({"null_padding", "padding_missing", "trailing_bytes"})
+FILE_FLAGS = frozenset(
+    {"null_padding", "padding_missing", "padding_not_empty", "several_images", "trailing_bytes"}
+)
 HEAD_BYTES = 24 * 2880
 
 

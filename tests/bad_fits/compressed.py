@@ -67,6 +67,11 @@ def renamed(old: bytes, new: bytes, **kwargs: Any) -> Callable[[Random], bytes]:
     return lambda rng: packed(rng, **kwargs).replace(old.ljust(len(new)), new.ljust(len(old)), 1)
 
 
+def series_of_one(rng: Random) -> bytes:
+    """A packed image with a third axis of one pixel."""
+    return packed(rng, pixels=scene(rng)[np.newaxis], drop=("BZERO", "BSCALE", "NAXIS1", "NAXIS2"))
+
+
 def quantised(rng: Random) -> bytes:
     """Real numbers, packed with loss: readable, and nobody says what by how much."""
     return packed(
@@ -160,7 +165,7 @@ COMPRESSED: Final = [
         "corrupt_tiles",
         file_name=FZ,
     ),
-    Case(73, "tiles cut", "WAIT", cut_at(tiles(), 0.4, 0.8), "truncated_data", file_name=FZ),
+    Case(73, "tiles cut", "WAIT", cut_at(tiles(), 0.65, 0.8), "truncated_data", file_name=FZ),
     Case(
         73,
         "table not there yet",
@@ -209,6 +214,15 @@ COMPRESSED: Final = [
         "bad_tiles",
         file_name=FZ,
     ),
+    Case(
+        75,
+        "tiles of numbers wider than the image's",
+        "QUARANTINE",
+        renamed(b"ZBITPIX =                   16", b"ZBITPIX =                    8"),
+        "bad_bitpix",
+        file_name=FZ,
+    ),
+    Case(75, "cube of one image", "OK", series_of_one, file_name=FZ),
     Case(
         75,
         "packed bomb",

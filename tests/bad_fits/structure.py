@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -53,6 +54,30 @@ def cut(where: Callable[[Random, bytes], int], **kwargs: Any) -> Callable[[Rando
         return content[: where(rng, content)]
 
     return make
+
+
+def series(*axes: int) -> Callable[[Random], bytes]:
+    """As cameras write that take series: an axis for the number of the exposure."""
+
+    def make(rng: Random) -> bytes:
+        extra = [f"NAXIS{number}  = {length:>20}" for number, length in enumerate(axes, start=3)]
+        pixels = b"".join(store(scene(rng)) for _ in range(math.prod(axes)))
+        return header({"NAXIS": str(2 + len(axes))}, extra=extra) + pad(pixels)
+
+    return make
+
+
+def groups(rng: Random) -> bytes:
+    """The oldest way to keep several arrays in one file: the first axis has no length."""
+    extra = ["NAXIS3  = 48", "GROUPS  = T", "PCOUNT  = 2", "GCOUNT  = 1"]
+    return header({"NAXIS": "3", "NAXIS1": "0", "NAXIS2": "64"}, extra=extra) + pad(
+        store(scene(rng))
+    )
+
+
+def row_lost(rng: Random) -> bytes:
+    """The header counts a row less than there are, and the last hides where padding should be."""
+    return header({"NAXIS2": "47"}) + pad(store(scene(rng)))
 
 
 def cube(rng: Random) -> bytes:
@@ -131,6 +156,7 @@ STRUCTURE: Final = [
         cut(lambda rng, content: BLOCK + 64 * 48 * 2),
         "padding_missing",
     ),
+    Case(5, "a row in the padding", "FLAG", row_lost, "padding_not_empty"),
     Case(
         5,
         "padding cut",
@@ -151,7 +177,13 @@ STRUCTURE: Final = [
     refused(11, "BITPIX too small for the size", "bad_bitpix", BITPIX="8"),
     refused(11, "BITPIX written as a float", "bad_bitpix", BITPIX="16.0"),
     Case(11, "NAXIS2 larger than the size", "WAIT", with_cards(NAXIS2="480"), "truncated_data"),
-    Case(11, "NAXIS2 smaller than the size", "FLAG", with_cards(NAXIS2="20"), "trailing_bytes"),
+    Case(
+        11,
+        "NAXIS2 smaller than the size",
+        "FLAG",
+        with_cards(NAXIS2="20"),
+        "padding_not_empty trailing_bytes",
+    ),
     refused(12, "NAXIS1 a float", "bad_naxis", NAXIS1="64.0"),
     refused(12, "NAXIS1 a text", "bad_naxis", NAXIS1="'64      '"),
     refused(12, "NAXIS1 in an exponent", "bad_naxis", NAXIS1="6.4E1"),
@@ -162,6 +194,10 @@ STRUCTURE: Final = [
     Case(16, "no axes", "QUARANTINE", lambda rng: header({"NAXIS": "0"}), "no_image"),
     refused(16, "an axis of no length", "no_image", NAXIS1="0"),
     Case(17, "cube", "QUARANTINE", cube, "no_image"),
+    Case(17, "cube of one image", "OK", series(1)),
+    Case(17, "cube of one image in five axes", "OK", series(1, 1, 1)),
+    Case(17, "cube of two images", "QUARANTINE", series(2), "no_image"),
+    Case(17, "random groups", "QUARANTINE", groups, "no_image"),
     refused(17, "line", "no_image", NAXIS="1"),
     refused(18, "image of 238 GiB", "too_many_pixels", NAXIS1="357913941", NAXIS2="357"),
     refused(18, "image beyond 64 bits", "bad_naxis", NAXIS1="9" * 20, NAXIS2="9" * 20),
@@ -184,6 +220,20 @@ STRUCTURE: Final = [
     Case(24, "table only", "QUARANTINE", with_table, "no_image"),
     Case(25, "image in an extension", "OK", lambda rng: empty_primary() + extension(rng)),
     Case(25, "image behind a table", "OK", lambda rng: with_table(rng) + extension(rng)),
+    Case(
+        25,
+        "an image for each of sixteen amplifiers",
+        "FLAG",
+        lambda rng: empty_primary() + b"".join(extension(rng) for _ in range(16)),
+        "several_images",
+    ),
+    Case(
+        25,
+        "a guide image before the one",
+        "FLAG",
+        lambda rng: frame(rng) + extension(rng, {"EXTNAME": "'GUIDE'"}),
+        "several_images",
+    ),
     Case(25, "next unit only begun", "WAIT", lambda rng: frame(rng) + b"XTENS", "truncated_header"),
     Case(
         25,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.ccd.errors import BadFits, BadHeader, Incomplete, Malformed, Unusable
+from include.ccd.errors import BadFits, FromTheFuture, Incomplete, Malformed, Unusable
 from include.ccd.fits_reader import Inspection, inspect, locate, read_pixels
 from include.ccd.header import parse_header
 from include.ccd.profile import Profile, Reading
@@ -212,7 +212,7 @@ def test_a_frame_from_the_future_is_refused(look: Inspect, make_fits: MakeFits) 
     """The clock of the camera was wrong; the clock of the loader is an argument."""
     arrival = datetime(2024, 3, 3, tzinfo=UTC)
 
-    assert refusal(look, make_fits(), now=arrival) == (BadHeader, "too_late")
+    assert refusal(look, make_fits(), now=arrival) == (FromTheFuture, "too_late")
 
 
 def test_a_cube_and_a_table_are_no_frames(look: Inspect, make_fits: MakeFits) -> None:
