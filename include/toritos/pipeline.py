@@ -8,6 +8,7 @@ from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.commands import add_report
 from include.toritos.loader import FitsInbox
+from include.toritos.look_command import add_look
 from include.toritos.source_steps import FindSources
 from include.toritos.steps import (
     CheckQuality,
@@ -35,7 +36,10 @@ TORITOS = Pipeline(
     promises=PROMISES,
     sweeps=(ToritosSweep,),
     deep_sweeps=(ToritosAudit,),
-    commands=(add_report,),
+    commands=(
+        add_report,
+        add_look,
+    ),
     account=account_table,
 )
 
