@@ -295,7 +295,7 @@ def load_profile(path: Path) -> Profile:
         The file is absent, is not TOML, or says something that a profile cannot mean.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         others = ", ".join(sorted(other.stem for other in path.parent.glob("*.toml"))) or "none"
         raise ProfileError(f"no profile {path.stem!r}; those present: {others}") from error

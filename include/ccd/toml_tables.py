@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -101,9 +102,19 @@ def _nested(kind: Any, value: object, where: str) -> object:
 
 
 def _plain(kind: type, value: object, where: str) -> object:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _real(value, where)
     wanted = (date,) if kind is date else (kind,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise ProfileError(f"{where} must be of type {kind.__name__}, not {value!r}")
     return value
+
+
+def _real(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ProfileError(f"{where} is larger than any number a computer knows") from error
+    if math.isnan(number):
+        raise ProfileError(f"{where} must be a number, not nan")
+    return number

@@ -24,6 +24,9 @@ from typing import Any, Literal
 
 from include.corral.errors import ConfigurationError
 
+LONGEST = {"filter": 64, "object": 200}
+LONGEST_SHIFT_S = 36_525 * 86_400.0
+YEARS = range(1900, 2200)
 WITHOUT_FILTER = frozenset({"bias", "dark"})
 # Columns of a frame that may be corrected.
 FIELDS = ("accepted", "exptime_s", "filter", "kind", "object", "observed_at", "temperature_c")
@@ -59,10 +62,23 @@ class Values:
             raise ValueError("sets nothing")
         if self.exptime_s is not None and not 0 <= self.exptime_s <= 86_400:
             raise ValueError("exptime_s must be 0 to 86400")
+        if self.temperature_c is not None and not -273.15 <= self.temperature_c <= 100:
+            raise ValueError("temperature_c must be -273.15 to 100")
+        self._check_time()
+        for name, longest in LONGEST.items():
+            text = getattr(self, name) or ""
+            if len(text) > longest or not text.isprintable():
+                raise ValueError(f"{name} must be printable, of {longest} characters at most")
+
+    def _check_time(self) -> None:
         if self.observed_at is not None and self.observed_at.utcoffset() is None:
             raise ValueError("observed_at must have an offset from UTC: 2026-11-21T03:04:05Z")
+        if self.observed_at is not None and self.observed_at.year not in YEARS:
+            raise ValueError(f"observed_at must be in the years {YEARS[0]} to {YEARS[-1]}")
         if self.observed_at is not None and self.shift_s is not None:
             raise ValueError("observed_at and shift_s are two ways to say the same")
+        if self.shift_s is not None and not abs(self.shift_s) <= LONGEST_SHIFT_S:
+            raise ValueError("shift_s must be a century at most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

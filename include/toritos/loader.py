@@ -57,7 +57,7 @@ class CorrectionsFile:
     def at(cls, path: Path) -> CorrectionsFile:
         """Read it."""
         try:
-            return cls(path, path.read_text(encoding="utf-8"))
+            return cls(path, path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeError) as error:
             return cls(path, "", error)
 

@@ -38,6 +38,44 @@ def standing(station) -> dict[tuple[str, str], tuple]:
         return {(path, row.field): (row.old, row.new) for path, row in rows}
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        "shift_s = 1e300",
+        "shift_s = inf",
+        "shift_s = nan",
+        f"shift_s = {'9' * 400}",
+        "exptime_s = inf",
+        "temperature_c = -inf",
+        "temperature_c = nan",
+        "observed_at = 0001-01-01T00:00:00+14:00",
+        "observed_at = 9999-12-31T23:59:59-14:00",
+        f'filter = "{"x" * 65}"',
+        f'object = "{"x" * 201}"',
+        'object = "a\\u0000b"',
+        'filter = "a\\nb"',
+    ],
+)
+def test_value_that_cannot_be_stops_no_frame(both, listed, values) -> None:
+    """The list is refused, whoever it speaks of; frames come in as their headers say."""
+    report = listed(f"night = 2026-11-20\nset = {{ {values} }}")
+    assert [failure.failure_class for failure in report.failures] == ["configuration"]
+    both.put("a.fits", kind="science")
+    both.load()
+    assert both.frames()["a.fits"].filter == "V"
+
+
+def test_list_may_begin_with_a_byte_order_mark(station, tmp_path) -> None:
+    """As editors on Windows write it."""
+    path = tmp_path / "corrections.toml"
+    station.corral.settings.pipeline["corrections"] = str(path)
+    entry = f'[[correction]]\nnight = 2026-11-20\nset = {{ filter = "R" }}\n{WHY}'
+    path.write_text(entry, encoding="utf-8-sig")
+    station.put("a.fits", kind="science")
+    assert station.load().failures == []
+    assert station.frames()["a.fits"].filter == "R"
+
+
 def test_filter_is_corrected_by_path_and_the_file_stays(both, listed) -> None:
     """The row says what is believed, the correction what was read, why, and who says so."""
     place = both.put("2026-11-20/m33-1.fits", kind="science")
