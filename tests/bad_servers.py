@@ -97,6 +97,8 @@ class BadSite:
         Message id of each message it kept, as often as it came.
     bodies
         What they said.
+    signatures
+        By whom they were signed, as each header has it; beside the bytes that it is for.
     ambiguous
         How often it kept a message and did not say so, or not for certain.
     """
@@ -106,6 +108,7 @@ class BadSite:
         self.slow_s = slow_s
         self.identities: list[str] = []
         self.bodies: list[dict[str, object]] = []
+        self.signatures: list[tuple[str | None, bytes]] = []
         self.faults: Counter[str] = Counter()
         site = self
 
@@ -148,6 +151,7 @@ class BadSite:
             return
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         if WEB_FAULTS.get(fault, True):
+            self.signatures.append((handler.headers["X-Corral-Signature"], body))
             self.identities.append(handler.headers["X-Corral-Message-Id"])
             self.bodies.append(json.loads(body))
         self._answers().get(fault, _say)(handler, fault)

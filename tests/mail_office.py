@@ -21,6 +21,11 @@ FINE = "250 OK"
 class Office:
     """The mails it took, in their order; `with Office() as office:` it is open.
 
+    Parameters
+    ----------
+    **how
+        Arguments of the server's `Controller`: TLS, who may log in.
+
     Attributes
     ----------
     answers
@@ -29,19 +34,31 @@ class Office:
         All addresses that were ever named to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **how: Any) -> None:
+        self._how = how
         self.mails: list[Message] = []
         self.recipients: set[str] = set()
         self.answers: dict[str, Answer] = {}
         self.port = free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller: Controller | None = None
 
     def __enter__(self) -> Self:
-        self._controller.start()
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._controller.stop()
+        self.close()
+
+    def open(self) -> None:
+        """Listen, at the same port whenever it is opened."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **self._how)
+        self._controller.start()
+
+    def close(self) -> None:
+        """Let nobody in: who connects is refused."""
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
 
     async def handle_MAIL(self, server: SMTP, *rest: Any) -> str:
         _, envelope, address, _ = rest

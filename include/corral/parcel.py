@@ -211,8 +211,8 @@ def _fresh(
         .limit(DIGEST_AT_MOST)
     )
     due = session.scalars(query).all()
-    if len(due) <= 1:
-        return due
+    if not due:
+        return ()
     lately, last = _sent(session, channel, since=now - timedelta(hours=1))
     if lately + len(due) <= messages_per_hour:
         return due[:1]

@@ -19,6 +19,7 @@ from include.corral.settings import Settings
 from include.toritos.loader import FitsInbox
 from include.toritos.simulator import NightPlan, simulate_night
 from models import Product
+from tests.bad_servers import BadSite
 from tests.databases import empty_database
 from tests.mail_office import Office
 from tools import postgres
@@ -28,6 +29,8 @@ from tools.processes import marked
 from tools.stack import Stack
 
 HERE = Path(__file__).parent
+RECIPIENT = "night-shift@example.org"
+RECEIVER_SECRET = "a-long-random-text"
 PROJECT_DAGS = ("toritos_load", "toritos_night", "toritos_arrival")
 MISHAPS = ("killed", "crash", "hungry", "bad", "again", "flaky", "endless", "slowreduce")
 TEST_DAGS = ("kelvin", "past_nights", "dawdle", "notes", *(f"mishap_{name}" for name in MISHAPS))
@@ -38,6 +41,13 @@ def mailbox() -> Iterator[Office]:
     """Takes every mail that the stack sends."""
     with Office() as box:
         yield box
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[BadSite]:
+    """Takes every message that the stack posts; it never fails."""
+    with BadSite() as site:
+        yield site
 
 
 def _bundle(name: str, path: Path) -> dict[str, object]:
@@ -67,6 +77,7 @@ def metadata_database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]
 def stack(
     tmp_path_factory: pytest.TempPathFactory,
     mailbox: Office,
+    receiver: BadSite,
     broken_dags: Path,
     metadata_database: dict[str, str],
 ) -> Iterator[Stack]:
@@ -81,7 +92,9 @@ def stack(
     extra = {
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        "CORRAL_ALERT_TO": "night-shift@example.org",
+        "CORRAL_ALERT_TO": RECIPIENT,
+        "CORRAL_CHANNELS": str(_channels(home, receiver)),
+        "RECEIVER_SECRET": RECEIVER_SECRET,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     } | metadata_database
     installation = home / "corral"
@@ -94,6 +107,17 @@ def stack(
                 api.unpause(dag_id)
         yield running
     assert marked(home) == []
+
+
+def _channels(home: Path, receiver: BadSite) -> Path:
+    """Write a site's file of channels."""
+    path = home / "channels.toml"
+    path.write_text(
+        f'[email]\nto = "{RECIPIENT}"\nmessages_per_hour = 1000\n'
+        f'[few]\nkind = "email"\nto = "{RECIPIENT}"\nmessages_per_hour = 5\n'
+        f'[page]\nkind = "webhook"\nurl = "{receiver.url}"\nsecret = "env:RECEIVER_SECRET"\n'
+    )
+    return path
 
 
 def _make_tables(installation: Path) -> None:

@@ -127,13 +127,28 @@ def test_flood_waits_for_the_next_digest(lab: Corral) -> None:
     assert [alert.subject for alert in pigeon.taken[-1].alerts] == ["f", "d", "e"]
 
 
-def test_one_more_goes_out_at_once_however_many_there_were(lab: Corral) -> None:
+def test_flood_that_comes_one_by_one_is_a_flood(lab: Corral) -> None:
+    """As failures of tasks come: the postman is called for each."""
+    pigeon = Pigeon(messages_per_hour=3)
+    for number in range(40):
+        put(lab, f"c{number}", severity="critical")
+        deliver(lab, {"loft": pigeon})
+    assert len(pigeon.taken) == 3
+    pass_time(lab, timedelta(minutes=2))
+    deliver(lab, {"loft": pigeon})
+    assert len(pigeon.taken) == 4
+    assert pigeon.taken[-1].subject == "[corral] 37 alerts: 37 critical"
+
+
+def test_one_more_goes_out_as_itself_after_the_pause(lab: Corral) -> None:
     """A single message is as small as a digest of it."""
     pigeon = Pigeon(messages_per_hour=1)
     for key in "ab":
         put(lab, key)
         deliver(lab, {"loft": pigeon})
-    assert len(pigeon.taken) == 2
+        pass_time(lab, timedelta(minutes=11))
+    deliver(lab, {"loft": pigeon})
+    assert [message.subject for message in pigeon.taken] == ["a", "b"]
 
 
 def test_channel_that_is_away_is_asked_again_after_a_pause(lab: Corral) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from corral_ops.mail import EmailChannel, addresses
 from include.corral.channel import NotNow, Refused
@@ -121,6 +128,83 @@ def test_server_that_cannot_do_what_is_asked_is_certain(office, monkeypatch, mor
     with pytest.raises(NotNow):
         EmailChannel(to=TO).send(make_message())
     assert office.mails == []
+
+
+@pytest.fixture
+def own_certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that it made itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem, encoding = tmp_path / "server.pem", serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
+    pem.write_bytes(private + made.public_bytes(encoding))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("server", "connection"),
+    [("ssl_context", {"disable_ssl": False}), ("tls_context", {"disable_tls": False})],
+    ids=["TLS", "STARTTLS"],
+)
+def test_server_whose_certificate_nobody_vouches_for_gets_nothing(
+    own_certificate, monkeypatch, server, connection
+) -> None:
+    """Somebody may stand between; a site that wants it so says so in the connection."""
+    with Office(**{server: own_certificate}) as office:
+        connect(monkeypatch, office.port, **connection)
+        with pytest.raises(NotNow, match="certificate"):
+            EmailChannel(to=TO).send(make_message())
+        assert office.mails == []
+        connect(monkeypatch, office.port, ssl_context="none", **connection)
+        EmailChannel(to=TO).send(make_message())
+        assert len(office.mails) == 1
+
+
+# The server warns of what is wanted here: a password without TLS, on loopback.
+NO_TLS = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
+@NO_TLS
+def test_server_that_refuses_the_password_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the password told to anybody; with the right one the mail goes out."""
+
+    def know(_server: Any, _session: Any, _envelope: Any, _kind: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == b"right", handled=False)
+
+    how = {"authenticator": know, "auth_required": True, "auth_require_tls": False}
+    with Office(**how) as office:
+        connect(monkeypatch, office.port, login="corral", password="hunter2")
+        with pytest.raises(NotNow, match="535") as caught:
+            EmailChannel(to=TO).send(make_message())
+        assert "hunter2" not in str(caught.value)
+        assert office.mails == []
+        connect(monkeypatch, office.port, login="corral", password="right")
+        EmailChannel(to=TO).send(make_message())
+        assert len(office.mails) == 1
+
+
+@NO_TLS
+def test_server_that_wants_a_password_gets_nothing_without(monkeypatch) -> None:
+    """It says so when the sender is named."""
+    how = {"authenticator": lambda *_: None, "auth_required": True, "auth_require_tls": False}
+    with Office(**how) as office:
+        connect(monkeypatch, office.port)
+        with pytest.raises((NotNow, Refused), match="530"):
+            EmailChannel(to=TO).send(make_message())
+        assert office.mails == []
 
 
 def test_server_that_says_nothing_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

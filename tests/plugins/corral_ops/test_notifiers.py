@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 from sqlalchemy import select, update
 
 from corral_ops.notifiers import FailureNotifier
+from corral_ops.tell import send_due
 from include.corral.drain import drain
 from include.corral.errors import BadData
 from include.corral.trigger import Trigger
@@ -141,6 +143,23 @@ def test_a_database_that_is_down_does_not_keep_the_mail(
     FailureNotifier()(make_context(exception=BadData("no stars")))
     (mail,) = mailbox.mails
     assert mail["Message-ID"].endswith("@corral>")
+
+
+def test_a_flood_of_failed_tasks_ends_in_one_digest_with_counts(
+    installation, make_context, mailbox
+):
+    """Some go out one by one, as nobody knows yet that it is a flood; all others as one."""
+    for number in range(60):
+        FailureNotifier()(make_context(task_id=f"task_{number}", exception=BadData("no stars")))
+    assert len(mailbox.mails) == 20
+    with installation.write() as session:
+        for attempt in session.scalars(select(DeliveryAttempt)):
+            attempt.begun_at -= timedelta(minutes=2)
+    send_due(installation)
+    (digest,) = mailbox.mails[20:]
+    assert digest["Subject"] == "[corral] 40 alerts: 40 critical"
+    assert "     40  critical  task_failed" in mailbox.text(digest)
+    assert set(statuses(installation)) == {"sent"}
 
 
 def test_a_callback_never_raises(capsys):
