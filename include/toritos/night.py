@@ -32,4 +32,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )
 
-RULES: tuple[str, ...] = ("include.toritos.alerts.QuarantinedFiles",)
+RULES: tuple[str, ...] = (
+    "include.toritos.alerts.QuarantinedFiles",
+    "include.toritos.candidate_alerts.CandidateConfirmed",
+)

@@ -14,6 +14,7 @@ from include.corral.sweep import Part
 from include.corral.violation import Promise
 from include.toritos.account import files_are_accounted_for
 from include.toritos.alerts import QuarantinedFiles
+from include.toritos.candidate_alerts import CandidateConfirmed
 from include.toritos.freshness import silent_camera
 from include.toritos.night import STAGES
 from include.toritos.night_end import PARAMETERS, ended_nights
@@ -32,7 +33,7 @@ class ToritosSweep(LightSweep):
         ended_nights,
     )
     parameters = {**LightSweep.parameters, **PARAMETERS, **REFUSED_PARAMETERS}
-    rules: ClassVar[Sequence[type[Alert]]] = (QuarantinedFiles,)
+    rules: ClassVar[Sequence[type[Alert]]] = (QuarantinedFiles, CandidateConfirmed)
 
 
 class ToritosAudit(DeepSweep):

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import astuple, dataclass, field
 from datetime import date, datetime
 
+from include.toritos.report.sky_facts import Curve, Found
 from models.base import canonical_json
 
 
@@ -186,6 +187,8 @@ class NightFacts:
         What a closed night should have and does not; it is complete without.
     notes
         What is unusual, and allowed.
+    candidates, curves
+        What is new in the sky, and light curves of interest.
     """
 
     first: date
@@ -207,6 +210,8 @@ class NightFacts:
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     alerts: tuple[Told, ...] = ()
+    candidates: tuple[Found, ...] = ()
+    curves: tuple[Curve, ...] = ()
     nights: tuple[NightLine, ...] = ()
 
     @property

@@ -28,6 +28,7 @@ from include.toritos.report.facts import (
 )
 from include.toritos.report.missing import find_missing, find_notes
 from include.toritos.report.products import find_checks, find_images, find_masters, find_turned_down
+from include.toritos.report.sky import find_candidates, find_curves
 from include.toritos.report.standing import find_alerts, find_standing
 from include.toritos.report.words import short
 from models.correction import Correction
@@ -107,6 +108,8 @@ def gather(
         missing=find_missing(session, span.night_ids, profile),
         notes=find_notes(session, span.night_ids),
         alerts=find_alerts(session, span.first, span.last, span.begins, span.ends),
+        candidates=find_candidates(session, span.night_ids),
+        curves=find_curves(session, span.night_ids),
         nights=_nights(frames, images) if span.first != span.last else (),
     )
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.corral.errors import Permanent
+from include.toritos.report.drawing import Plot
 from include.toritos.report.facts import NightFacts
 from include.toritos.report.needs import headline, needs
-from include.toritos.report.plots import Plot, plots
+from include.toritos.report.plots import plots
+from include.toritos.report.sky_pictures import curve_plots, stamps_png
 from include.toritos.report.words import counted, duration_text, number_text
 
 if TYPE_CHECKING:
@@ -23,14 +25,22 @@ TEMPLATE = Path(__file__).with_name("night.html.j2")
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much is shown: resolution of the plots (0: none), and rows of each table."""
+    """How much is shown: resolution of plots (0: none), rows of each table, candidates' stamps."""
 
     dpi: int
     rows: int
+    stamps: int = 0
 
 
 # The first that is small enough is taken; the last one always is.
-DETAILS = (Detail(200, 60), Detail(120, 60), Detail(70, 40), Detail(0, 40), Detail(0, 10))
+DETAILS = (
+    Detail(200, 60, 12),
+    Detail(120, 60, 12),
+    Detail(70, 40, 6),
+    Detail(0, 40, 3),
+    Detail(0, 40),
+    Detail(0, 10),
+)
 
 
 class TooLarge(Permanent):
@@ -59,18 +69,27 @@ def report_html(facts: NightFacts, *, limit_bytes: int = LIMIT_BYTES) -> str:
         If the limit is below what the shortest page needs.
     """
     for detail in DETAILS:
-        page = _page(facts, plots(facts, detail.dpi) if detail.dpi else [], detail)
+        page = _page(facts, detail)
         if len(page.encode()) <= limit_bytes:
             return page
     raise TooLarge(f"the shortest report of {facts.name} is over {limit_bytes} bytes")
 
 
-def _page(facts: NightFacts, pictures: list[Plot], detail: Detail) -> str:
+def _page(facts: NightFacts, detail: Detail) -> str:
+    pictures: list[Plot] = plots(facts, detail.dpi) if detail.dpi else []
+    curves: list[Plot] = curve_plots(facts.curves, detail.dpi) if detail.dpi else []
+    stamps = {
+        found.name: picture
+        for found in facts.candidates[: detail.stamps]
+        if found.stamps and (picture := stamps_png(found.stamps))
+    }
     return _template().render(
         facts=facts,
         headline=headline(facts),
         needs=list(needs(facts)),
         plots=pictures,
+        curves=curves,
+        stamps=stamps,
         rows=detail.rows,
     )
 

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from include.toritos.report.drawing import (
+    ABOVE_IN,
+    BELOW_IN,
+    COLOURS,
+    HEIGHT_IN,
+    MARKERS,
+    Plot,
+    add_legend,
+    new_axes,
+    plain_time,
+    png_of,
+    time_axis,
+)
 from include.toritos.report.facts import Measured, NightFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind tell apart, too: https://jfly.uni-koeln.de/color/
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OTHERS = "others"
 KINDS = ("bias", "dark", "flat", "science", "unknown")
-WIDTH_IN = 5.8
-HEIGHT_IN, ROW_IN = 2.2, 0.24
-ABOVE_IN, BELOW_IN = 0.28, 0.52
-SHADES = 32
-SHORTEST = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A picture and what a reader who does not see it is told.
-
-    Attributes
-    ----------
-    png
-        Bytes of the file.
-    """
-
-    title: str
-    description: str
-    png: bytes
+ROW_IN = 0.24
 
 
 def plots(facts: NightFacts, dpi: int) -> list[Plot]:
@@ -93,16 +81,16 @@ SERIES = (
 
 def _exposures(facts: NightFacts, dpi: int) -> Plot:
     kinds = [kind for kind in KINDS if any(start.kind == kind for start in facts.starts)]
-    figure, axes = _axes(BELOW_IN + ROW_IN * (len(kinds) + 0.5), above_in=0.02)
+    figure, axes = new_axes(BELOW_IN + ROW_IN * (len(kinds) + 0.5), above_in=0.02)
     for place, kind in enumerate(kinds):
-        times = [_plain(start.at) for start in facts.starts if start.kind == kind]
+        times = [plain_time(start.at) for start in facts.starts if start.kind == kind]
         colour = COLOURS[KINDS.index(kind)]
         axes.plot(times, [place] * len(times), "|", color=colour, markersize=11)
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set_ylim(len(kinds) - 0.4, -0.6)
-    _time_axis(axes, [start.at for start in facts.starts])
+    time_axis(axes, [start.at for start in facts.starts])
     counts = ", ".join(f"{_number(facts, kind)} {kind}" for kind in kinds)
-    return Plot("Exposures", f"Starts of exposures by kind: {counts}", _png(figure, dpi))
+    return Plot("Exposures", f"Starts of exposures by kind: {counts}", png_of(figure, dpi))
 
 
 def _number(facts: NightFacts, kind: str) -> int:
@@ -110,13 +98,13 @@ def _number(facts: NightFacts, kind: str) -> int:
 
 
 def _series(facts: NightFacts, series: Series, dpi: int) -> Plot:
-    figure, axes = _axes(HEIGHT_IN, above_in=ABOVE_IN)
+    figure, axes = new_axes(HEIGHT_IN, above_in=ABOVE_IN)
     for place, (band, images) in enumerate(_by_filter(facts.images, series).items()):
         colour, marker = COLOURS[place], MARKERS[place]
         for is_bad in (False, True):
             some = [image for image in images if (image.verdict == "bad") is is_bad]
             axes.plot(
-                [_plain(image.observed_at) for image in some],
+                [plain_time(image.observed_at) for image in some],
                 [_value(series, image) for image in some],
                 marker,
                 color=colour,
@@ -126,10 +114,12 @@ def _series(facts: NightFacts, series: Series, dpi: int) -> Plot:
             )
     _limits(axes, facts, series)
     axes.set_ylabel(series.label.format(unit=facts.images[0].background_unit))
-    _time_axis(axes, [image.observed_at for image in facts.images])
-    _legend(axes)
+    time_axis(axes, [image.observed_at for image in facts.images])
+    add_legend(axes)
     number = sum(1 for image in facts.images if series.value(image) is not None)
-    return Plot(series.title, f"{series.title} of {number} images against time", _png(figure, dpi))
+    return Plot(
+        series.title, f"{series.title} of {number} images against time", png_of(figure, dpi)
+    )
 
 
 def _by_filter(images: Sequence[Measured], series: Series) -> dict[str, list[Measured]]:
@@ -166,65 +156,3 @@ def _limits(axes: Axes, facts: NightFacts, series: Series) -> None:
             if check.metric in series.metrics and is_near:
                 assert limit is not None
                 axes.axhline(limit, color="#888888", linewidth=1, linestyle="--")
-
-
-def _axes(height_in: float, *, above_in: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH_IN, height_in))
-    # In inches, so that all plots begin at one place.
-    inner = 1 - (BELOW_IN + above_in) / height_in
-    axes = figure.add_axes((0.13, BELOW_IN / height_in, 0.85, inner))
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=10)
-    return figure, axes
-
-
-def _time_axis(axes: Axes, times: Sequence[datetime]) -> None:
-    from matplotlib import dates
-
-    known: Any = dates  # its functions have no types
-    first, last = _plain(min(times)), _plain(max(times))
-    margin: Any = max((last - first) * 0.03, SHORTEST)
-    axes.set_xlim(first - margin, last + margin)
-    locator = known.AutoDateLocator(minticks=3, maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(known.ConciseDateFormatter(locator))
-    axes.set_xlabel("UTC", fontsize=10)
-
-
-def _legend(axes: Axes) -> None:
-    legend = axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 0.97),
-        ncols=len(COLOURS),
-        frameon=False,
-        fontsize=10,
-        handletextpad=0.1,
-        columnspacing=1.0,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _plain(moment: datetime) -> Any:
-    """Matplotlib's types know no times."""
-    return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _png(figure: Figure, dpi: int) -> bytes:
-    """Give a picture in few colours: a quarter of the bytes of the full ones."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    figure.set_dpi(dpi)
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    size = canvas.get_width_height()
-    picture = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
-    stream = io.BytesIO()
-    few = picture.convert("RGB").quantize(SHADES, dither=Image.Dither.NONE)
-    few.save(stream, "PNG", optimize=True)
-    return stream.getvalue()

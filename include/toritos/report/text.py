@@ -8,6 +8,7 @@ from statistics import median
 
 from include.toritos.report.facts import Exposures, Master, Measured, NightFacts, NightLine
 from include.toritos.report.needs import headline, needs
+from include.toritos.report.sky_facts import Found
 from include.toritos.report.words import duration_text, number_text
 
 WIDTH = 60
@@ -38,6 +39,7 @@ def _lines(facts: NightFacts) -> Iterator[str]:
     yield from _section("OBSERVED (UTC)", (_exposure(row) for row in facts.exposures))
     yield from _section("FILES", _files(facts))
     yield from _section("MADE", _made(facts))
+    yield from _section("CANDIDATES", (_candidate(row) for row in facts.candidates))
     yield from _section("MASTERS", (_master(row) for row in facts.masters))
     yield from _section("TO BE KNOWN", facts.notes)
     yield from _section(
@@ -105,6 +107,13 @@ def _quality(band: str, images: list[Measured]) -> str:
     parts += [f"FWHM {number_text(median(fwhm))} px"] if fwhm else []
     parts += [f"sky {number_text(median(sky))} {images[0].background_unit}"] if sky else []
     return ", ".join(parts)
+
+
+def _candidate(row: Found) -> str:
+    error = "" if row.mag_err is None else f" ± {number_text(row.mag_err, 2)}"
+    known = f", known as {row.known_as}" if row.known_as else ""
+    what = f"mag {number_text(row.mag, 4)}{error} {row.filter}".rstrip()
+    return f"{row.name}: {what}, on {row.seen} of {row.searched}{known}"
 
 
 def _master(row: Master) -> str:
