@@ -105,6 +105,8 @@ class Measured:
         Level of the sky per pixel, in ``e`` or ``adu``.
     verdict
         The worst of its checks: ``good``, ``warn``, ``bad``; ``unknown`` before it is checked.
+    zero_point_mag
+        Of one electron per second; None where no catalogue could be matched.
     """
 
     night: str
@@ -115,6 +117,7 @@ class Measured:
     background_unit: str
     source_count: float | None
     verdict: str
+    zero_point_mag: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ ROW_IN = 0.24
 
 
 def plots(facts: NightFacts, dpi: int) -> list[Plot]:
-    """Draw what there is to be drawn: exposures, seeing, sky, number of stars, against time.
+    """Draw what there is to be drawn: exposures, seeing, sky, stars, zero point, against time.
 
     Parameters
     ----------
@@ -76,6 +76,7 @@ SERIES = (
         frozenset({"source_count"}),
         lambda image: image.source_count,
     ),
+    Series("Zero point", "zero point [mag]", frozenset(), lambda image: image.zero_point_mag),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -14,6 +15,7 @@ from include.toritos.report.facts import Check, Master, Measured, TurnedDown
 from include.toritos.report.words import number_text, short
 from models.product import Product, ProductInput, QualityCheck
 from models.site import Night
+from models.source import PhotometricSolution
 from models.work import UnitRun
 
 WORST_FIRST = ("bad", "warn", "unknown", "good")
@@ -29,6 +31,7 @@ TURNED_DOWN = 50
 def find_images(session: Session, night_ids: Sequence[int]) -> tuple[Measured, ...]:
     """Give the calibrated images of nights in the order of time."""
     verdicts = _verdicts(session, night_ids)
+    zero_points = _zero_points(session, night_ids)
     query = (
         select(Night.date, Product.id, Product.observed_at, Product.filter, Product.metrics)
         .join(Night, Product.night_id == Night.id)
@@ -36,9 +39,21 @@ def find_images(session: Session, night_ids: Sequence[int]) -> tuple[Measured, .
         .order_by(Product.observed_at, Product.id)
     )
     return tuple(
-        _measured(night.isoformat(), at, band, metrics, verdicts.get(product_id, "unknown"))
+        replace(
+            _measured(night.isoformat(), at, band, metrics, verdicts.get(product_id, "unknown")),
+            zero_point_mag=zero_points.get(product_id),
+        )
         for night, product_id, at, band, metrics in session.execute(query)
     )
+
+
+def _zero_points(session: Session, night_ids: Sequence[int]) -> dict[int, float | None]:
+    query = select(PhotometricSolution.product_id, PhotometricSolution.zero_point_mag).where(
+        PhotometricSolution.night_id.in_(night_ids),
+        PhotometricSolution.current,
+        PhotometricSolution.calibrated,
+    )
+    return dict(session.execute(query).all())
 
 
 def _calibrated(night_ids: Sequence[int]) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from include.corral.ledger import open_run
 from include.corral.trigger import Trigger
 from include.toritos.steps import MasterBias
 from models import Product, Unit, UnitRun
+from models.source import AstrometricSolution, PhotometricSolution, SourceList
 from models.transient import Candidate, Detection, LightCurvePoint
 from tests.include.corral.lab import ensure_night
 
@@ -41,9 +43,12 @@ def add_sky(
     corral: Corral,
     *candidates: dict[str, Any],
     curves: dict[str, int] | None = None,
+    zero_points: Sequence[float | None] = (),
     night: str = NIGHT,
 ) -> None:
-    """Put candidates, and for each name so many points of a light curve, into the database."""
+    """Put candidates into the database, for each name so many points of a light curve, and for
+    each zero point a calibrated image that has it.
+    """
     run = open_run(corral, MasterBias(), night, Trigger())
     with corral.write() as session:
         row = ensure_night(session, night)
@@ -65,8 +70,29 @@ def add_sky(
         session.flush()
         for given in candidates:
             session.add(_candidate(session, image.id, own, given))
+        for count, value in enumerate(zero_points):
+            session.add(_solution(session, own, count, value))
         for name, points in (curves or {}).items():
             session.add_all(_points(name, points, image.id, own))
+
+
+def _solution(session: Any, own: dict[str, Any], count: int, value: float | None):
+    own = own | {"observed_at": MIDNIGHT + timedelta(minutes=8 * count)}
+    image = Product(kind="calibrated", step="Find", fingerprint=SHA, sha256=SHA, **own)
+    image.path, image.size_bytes, image.made_at = f"image-{count}.fits", 1, MIDNIGHT
+    session.add(image)
+    session.flush()
+    known = {"product_id": image.id, "instrument": "toritos", **own}
+    sources = SourceList(sha256=SHA, count=0, psf_alpha_px=1.0, psf_beta=3.0, **known)
+    sources.aperture_radius_px, sources.width_px, sources.height_px = 3.0, 64, 64
+    session.add(sources)
+    session.flush()
+    place = AstrometricSolution(source_list_id=sources.id, catalog="", solved=True, **known)
+    session.add(place)
+    session.flush()
+    made = PhotometricSolution(astrometric_solution_id=place.id, catalog="", **known)
+    made.calibrated, made.zero_point_mag = value is not None, value
+    return made
 
 
 def _candidate(session: Any, image_id: int, own: dict[str, Any], given: dict[str, Any]):

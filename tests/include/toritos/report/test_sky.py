@@ -48,6 +48,14 @@ def test_light_curves_are_the_longest(both) -> None:
     assert "Light curves" in report_html(facts)
 
 
+def test_zero_points_of_images_are_drawn(both) -> None:
+    """Those that a catalogue could be matched for."""
+    add_sky(both.corral, zero_points=(24.1, None, 24.3))
+    facts = facts_of(both)
+    assert [image.zero_point_mag for image in facts.images] == [24.1, None, 24.3]
+    assert "Zero point of 2 images against time" in report_html(facts)
+
+
 def test_night_without_any_has_neither_section(both) -> None:
     """Nothing is shown of nothing."""
     add_sky(both.corral, {"current": False})
