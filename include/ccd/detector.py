@@ -153,6 +153,9 @@ class Detector:
         (a window) or of another binning is refused.
     gain_e_per_adu, read_noise_e, saturation_adu : float or None
         Constants of the whole detector; a field of the same name is asked first.
+    pedestal_adu : float
+        Level without light, of a camera with one amplifier that gives neither overscan nor bias
+        frames; taken off where no overscan is.
     data, overscan : Area or None
         Of a detector with one amplifier. Without `data` it is what the overscan leaves.
     amplifiers : tuple of AmplifierArea
@@ -164,6 +167,7 @@ class Detector:
     gain_e_per_adu: float | None = None
     read_noise_e: float | None = None
     saturation_adu: float | None = None
+    pedestal_adu: float = 0.0
     data: Area | None = None
     overscan: Area | None = None
     amplifiers: tuple[AmplifierArea, ...] = ()
@@ -172,6 +176,8 @@ class Detector:
     def __post_init__(self) -> None:
         if self.amplifiers and (self.data or self.overscan):
             raise ValueError("either amplifiers, or data and overscan")
+        if self.amplifiers and self.pedestal_adu:
+            raise ValueError("pedestal_adu is of a camera with one amplifier")
         if self.sizes is not None and (self.width_px or self.height_px):
             raise ValueError("either sizes, or width_px and height_px")
         if any(len(size) != 2 for size in (self.sizes or {}).values()):
@@ -197,7 +203,8 @@ class Detector:
         if not self.amplifiers:
             data, overscan = self._single(cards, shape)
             placed = Section.whole(data.shape)
-            return (Amplifier(data, overscan, placed, gain_e_per_adu, read_noise_e),)
+            electronics = (gain_e_per_adu, read_noise_e, self.pedestal_adu)
+            return (Amplifier(data, overscan, placed, *electronics),)
         return tuple(
             area.resolve(cards, shape, gain_e_per_adu=gain_e_per_adu, read_noise_e=read_noise_e)
             for area in self.amplifiers

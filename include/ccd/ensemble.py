@@ -19,10 +19,11 @@ from include.ccd.errors import CcdError
 from include.ccd.robust import MAD_TO_SIGMA
 from include.ccd.targets import LightCurves
 
-_ROUNDS: Final = 20
+_ROUNDS: Final = 30
 _SMALLEST_VARIANCE: Final = 1e-12
-_NOISE_ROUNDS: Final = 30
 _SETTLED: Final = 0.02
+_MOST_LEVERAGE: Final = 0.9
+_ALIKE: Final = 11
 
 Array = npt.NDArray[Any]
 
@@ -41,21 +42,27 @@ class Ensemble:
         Of the images, in magnitudes: how much fainter everything looked; their weighted mean is
         0. NaN where no comparison star was measured, or none that ties the image to the others.
     star_mag : float64 (stars,)
-        Mean magnitude of every star, those that were no comparison too; NaN without a value.
+        Median magnitude of every star, those that were no comparison too; NaN without a value.
     scatter : float64 (stars,)
-        Robust standard deviation of a star about its mean, after the offsets.
+        Robust standard deviation of a star about it, after the offsets.
+    excess : float64 (stars,)
+        What of the scatter the stated errors leave unexplained.
     comparison : bool (stars,)
         The ensemble.
-    extra_mag : float
-        Scatter beyond the stated errors that is common to the ensemble: part of all weights.
     """
 
     offset: Array
     offset_error: Array
     star_mag: Array
     scatter: Array
+    excess: Array
     comparison: npt.NDArray[np.bool_]
-    extra_mag: float
+
+    def excess_at(self, mag: float) -> float:
+        """Median excess of the comparison stars nearest in brightness."""
+        stars = np.flatnonzero(self.comparison)
+        nearest = stars[np.argsort(np.abs(self.star_mag[stars] - mag))[:_ALIKE]]
+        return float(np.median(self.excess[nearest]))
 
 
 def solve_ensemble(
@@ -78,36 +85,33 @@ def solve_ensemble(
 
     Notes
     -----
-    Weights are 1/(σ² + s²), with σ the stated error and s the scatter beyond it that gives the
-    ensemble's residuals the width they should have (flat field, scintillation): a bright star
-    does not decide alone. A star is put out when its scatter over √(σ² + s²), robust, is more
-    than `settings.reject_ratio` times that of the median star.
+    Weights are 1/(σ² + s²), with σ the stated error and s the star's own scatter beyond it (flat
+    field, scintillation, neighbours). As a star pulls the offsets towards itself, its scatter is
+    taken over √(1 − h), h being its part of the weight: none decides alone. A star is put out when
+    it scatters more than `settings.reject_ratio` times as much as those of its brightness.
     """
     mag, error = np.asarray(mag, np.float64), np.asarray(mag_error, np.float64)
     known = np.isfinite(mag) & np.isfinite(error) & (error > 0)
-    chosen = np.asarray(candidates, np.bool_).copy()
+    typical = _median(np.where(known, error, np.nan), np.inf)
+    chosen = np.asarray(candidates, np.bool_) & (typical <= settings.max_error_mag)
     chosen &= known.mean(axis=0) >= settings.min_presence
-    chosen &= _typical(error, known) <= settings.max_error_mag
-    extra2 = 0.0
-    used = known
+    used, excess = known, np.zeros(mag.shape[1])
     for _ in range(_ROUNDS):
         _require(chosen, settings)
-        weight = np.where(used, 1.0 / np.maximum(error**2 + extra2, _SMALLEST_VARIANCE), 0.0)
-        offset, offset_error = solve_offsets(mag, weight * chosen)
+        weight = np.where(used, 1.0 / (error**2 + excess**2 + _SMALLEST_VARIANCE), 0.0) * chosen
+        offset, offset_error = solve_offsets(mag, weight)
         star_mag, scatter = _levels(mag - offset[:, None], known)
-        residual = mag - offset[:, None] - star_mag
-        before = extra2
-        extra2 = _extra_variance(residual[:, chosen], error[:, chosen], used[:, chosen])
-        ratio = scatter / np.sqrt(_typical(error, known) ** 2 + extra2)
-        kept = chosen & (ratio <= settings.reject_ratio * np.median(ratio[chosen]))
-        spread = np.maximum(scatter, np.sqrt(extra2))
-        inside = known & (np.abs(residual) <= settings.clip_sigma * np.hypot(error, spread))
-        settled = abs(extra2 - before) <= _SETTLED * (extra2 + _SMALLEST_VARIANCE)
-        unchanged = np.array_equal(kept, chosen) and np.array_equal(inside[:, kept], used[:, kept])
-        if unchanged and settled:
+        before = excess
+        own = scatter / np.sqrt(1.0 - _leverage(weight))
+        excess = np.sqrt(np.maximum(own**2 - typical**2, 0.0), where=chosen, out=np.zeros_like(own))
+        kept = chosen & (scatter <= settings.reject_ratio * _usual(star_mag, scatter, chosen))
+        spread = np.hypot(error, np.where(chosen, excess, 0.0))
+        inside = np.abs(mag - offset[:, None] - star_mag) <= settings.clip_sigma * spread
+        settled = np.allclose(excess[chosen], before[chosen], rtol=_SETTLED, atol=1e-5)
+        if settled and np.array_equal(kept, chosen):
             break
-        chosen, used = kept, inside
-    return Ensemble(offset, offset_error, star_mag, scatter, chosen, float(np.sqrt(extra2)))
+        chosen, used = kept, known & inside
+    return Ensemble(offset, offset_error, star_mag, scatter, excess, chosen)
 
 
 def solve_offsets(mag: Array, weight: Array) -> tuple[Array, Array]:
@@ -169,9 +173,23 @@ def _require(chosen: Array, settings: LightCurves) -> None:
         )
 
 
-def _typical(error: Array, known: Array) -> Array:
-    """Median error of each star; infinite without a value."""
-    return _median(np.where(known, error, np.nan), np.inf)
+def _leverage(weight: Array) -> Array:
+    """Part that each star has in the weight of an image, the mean over those that have any."""
+    whole = weight.sum(axis=1, keepdims=True)
+    seen = whole[:, 0] > 0
+    share = (weight[seen] / whole[seen]).mean(axis=0)
+    return np.asarray(np.minimum(share, _MOST_LEVERAGE))
+
+
+def _usual(star_mag: Array, scatter: Array, chosen: Array) -> Array:
+    """Running median of the scatter of the chosen stars in order of brightness, at each star."""
+    from scipy.ndimage import median_filter
+
+    stars = np.flatnonzero(chosen)
+    stars = stars[np.argsort(star_mag[stars], kind="stable")]
+    width = min(_ALIKE, len(stars))
+    usual = median_filter(scatter[stars], size=width, mode="mirror")
+    return np.asarray(np.interp(star_mag, star_mag[stars], usual))
 
 
 def _levels(mag: Array, known: Array) -> tuple[Array, Array]:
@@ -187,16 +205,3 @@ def _median(values: Array, otherwise: float) -> Array:
     some = np.isfinite(values).any(axis=0)
     out[some] = np.nanmedian(values[:, some], axis=0)
     return out
-
-
-def _extra_variance(residual: Array, error: Array, used: Array) -> float:
-    """The variance that, added to all, gives normalised residuals their median width."""
-    residual, error = residual[used], error[used]
-    finite = np.isfinite(residual)
-    square, variance = residual[finite] ** 2, error[finite] ** 2
-    low, high = 0.0, float(np.median(square)) * MAD_TO_SIGMA**2 + _SMALLEST_VARIANCE
-    for _ in range(_NOISE_ROUNDS):
-        middle = 0.5 * (low + high)
-        width2 = float(np.median(square / np.maximum(variance + middle, _SMALLEST_VARIANCE)))
-        low, high = (middle, high) if width2 * MAD_TO_SIGMA**2 > 1.0 else (low, middle)
-    return high if low > 0.0 else 0.0

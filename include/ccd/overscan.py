@@ -34,7 +34,7 @@ class Window:
     x0 : int
         First data column in `raw`.
     level : float32 (n,)
-        Overscan level of each row in ADU, 0 without overscan.
+        Overscan level of each row in ADU; without overscan the amplifier's pedestal, 0 as a rule.
     placed : Section
         Where the data pixels of these rows go in the trimmed image.
     """
@@ -104,6 +104,7 @@ class TrimmedFrame:
             len(amplifiers) == 1
             and amplifiers[0].data == amplifiers[0].placed == whole
             and not has_level(amplifiers[0], self.overscan)
+            and not amplifiers[0].pedestal_adu
         )
 
     def read_rows(self, y0: int, y1: int) -> Pixels:
@@ -147,7 +148,7 @@ class TrimmedFrame:
     def _level(self, index: int, amplifier: Amplifier, raw: Pixels) -> Levels:
         section = amplifier.overscan
         if section is None or self.overscan == "none":
-            return np.zeros(raw.shape[0], np.float32)
+            return np.full(raw.shape[0], amplifier.pedestal_adu, np.float32)
         if spans_rows(amplifier):
             return row_levels(raw[:, section.x0 : section.x1], estimator=self.overscan)
         if index not in self._constant:

@@ -79,6 +79,8 @@ class Amplifier:
         Where `data` goes in the trimmed image; same shape as `data`.
     gain_e_per_adu, read_noise_e : float or None
         None when nobody knows.
+    pedestal_adu : float
+        Level without light, taken off where no overscan tells it.
     """
 
     data: Section
@@ -86,6 +88,7 @@ class Amplifier:
     placed: Section
     gain_e_per_adu: float | None
     read_noise_e: float | None
+    pedestal_adu: float = 0.0
 
     def __post_init__(self) -> None:
         if self.data.shape != self.placed.shape:

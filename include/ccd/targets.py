@@ -23,6 +23,8 @@ class Transit:
         Quadratic coefficients of the star in the filter.
     radius_ratio : float
         Of planet and star, where the fit begins.
+    baseline : tuple of {'time', 'airmass'}
+        What the star's light, compared with the ensemble's, may depend on linearly beside it.
     """
 
     epoch_bjd_tdb: float
@@ -31,6 +33,7 @@ class Transit:
     inclination_deg: float
     limb_darkening: tuple[float, ...]
     radius_ratio: float = 0.1
+    baseline: tuple[Literal["time", "airmass"], ...] = ("time", "airmass")
 
     def __post_init__(self) -> None:
         if not (self.period_days > 0 and self.semi_major_axis > 1 and self.radius_ratio > 0):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from include.ccd.offline import offline
 
 if TYPE_CHECKING:
     from include.ccd.profile import Site
@@ -35,7 +35,7 @@ def sun_altitudes_deg(times: Sequence[datetime], site: Site) -> list[float]:
     from astropy.coordinates import AltAz, EarthLocation, get_sun
     from astropy.time import Time
 
-    with _offline():
+    with offline():
         place = EarthLocation(
             lat=site.latitude_deg * u.deg,
             lon=site.longitude_deg * u.deg,
@@ -72,21 +72,3 @@ def dark_since(now: datetime, site: Site, sun_altitude_deg: float) -> datetime |
             return later
         later = time
     return None
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Let astropy use what it has: no download, no complaint that tables are old."""
-    from astropy.utils import iers
-
-    settings = {
-        "auto_download": False,
-        "auto_max_age": None,
-        "iers_degraded_accuracy": "ignore",
-    }
-    with warnings.catch_warnings():
-        # Years after the end of the table of leap seconds are "dubious": by a second.
-        warnings.simplefilter("ignore")
-        changed = [iers.conf.set_temp(name, value) for name, value in settings.items()]
-        with changed[0], changed[1], changed[2]:
-            yield

@@ -101,7 +101,7 @@ def test_microobservatory_frames_are_of_one_night(load: Load) -> None:
     with corral.read() as session:
         frame = session.scalars(select(Frame).order_by(Frame.observed_at)).first()
     assert frame.temperature_c == pytest.approx(271 - 273.15, abs=1)
-    assert "gain_unknown" in frame.flags
+    assert frame.flags == ["read_noise_unknown"]
 
 
 def test_toros_frames_of_maxim_load(load: Load) -> None:

@@ -46,6 +46,8 @@ def test_a_detector_without_overscan_is_all_data() -> None:
     whole = Section(0, 512, 0, 352)
 
     assert split(Detector()) == (Amplifier(whole, None, whole, 2.0, 9.0),)
+    (known,) = split(Detector(pedestal_adu=316.0))
+    assert known.pedestal_adu == 316.0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -150,3 +151,16 @@ def test_section_outside_the_array_is_refused() -> None:
         CalibrationError, match=r"\[9:12,1:6\] lies outside the raw array of 10 x 6"
     ):
         TrimmedFrame(frame(raw((6, 10)), RIGHT))
+
+
+def test_a_pedestal_is_taken_off_where_no_overscan_tells_the_level() -> None:
+    """An overscan goes before it; 'none' leaves only the pedestal."""
+    array = raw((6, 12))
+    bare = replace(BARE, pedestal_adu=316.0)
+    image = TrimmedFrame(frame(array[:, :8], bare)).read_rows(0, 6)
+    np.testing.assert_array_equal(image, array[:, :8] - np.float32(316.0))
+    told = replace(RIGHT, pedestal_adu=316.0)
+    both = TrimmedFrame(frame(array, told)).read_rows(0, 6)
+    np.testing.assert_array_equal(both, TrimmedFrame(frame(array, RIGHT)).read_rows(0, 6))
+    ignored = TrimmedFrame(frame(array, told), "none").read_rows(0, 6)
+    np.testing.assert_array_equal(ignored, array[:, :8] - np.float32(316.0))
