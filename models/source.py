@@ -125,7 +125,9 @@ class AstrometricSolution(Derived, ObservingSetup, Base):
     rms_arcsec
         Of the matched stars, over both axes together.
     rotation_deg
-        Of north from the y axis, towards x.
+        Position angle of the y axis, north through east.
+    mirrored
+        Whether east and west are exchanged against the sky as one sees it.
     wcs
         FITS cards of the world coordinates by keyword.
     """

@@ -16,13 +16,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
 from include.corral.errors import ConfigurationError
 from include.corral.settings import Settings
 from include.toritos.instrument import profile_name, profile_of
 from include.toritos.simulator import NightPlan, simulate_night
-from models import Frame, Night, Product, Rejection, StepRun
+from include.toritos.simulator.catalog import write_truth_catalog
+from models import (
+    AstrometricSolution,
+    Frame,
+    Night,
+    PhotometricSolution,
+    Product,
+    Rejection,
+    SourceList,
+    StepRun,
+)
 from tools.airflow_api import AirflowApi, AirflowError, Run
 from tools.airflow_env import USERNAME, password, set_corral_options
 from tools.progress import Progress, Stopwatch, print_progress
@@ -79,7 +90,8 @@ def options(home: Path, data: Path | None, profile: str) -> dict[str, str]:
         The folder of frames is not there.
     """
     if data is None:
-        return {"CORRAL_HOME": str(home / "corral")}
+        place = home / "corral"
+        return {"CORRAL_HOME": str(place), "CORRAL_CATALOGS": str(place / "catalogs")}
     if not data.is_dir():
         raise ConfigurationError(f"DATA={data} is no folder; name one that holds raw frames")
     place = home / f"corral-{data.resolve().name}"
@@ -109,7 +121,12 @@ def simulate(settings: Settings, *, plan: NightPlan) -> str:
     folder = settings.inbox / night
     folder.mkdir(parents=True, exist_ok=True)
     Corral(settings).engine.dispose()  # the schema is in place before four tasks want it at once
-    simulate_night(plan, folder, on_progress=sparse(lambda line: print_progress(f"  {line}")))
+    say = sparse(lambda line: print_progress(f"  {line}"))
+    truth = simulate_night(plan, folder, on_progress=say)
+    # What a site has from a survey of the sky, a simulated field has from its truth.
+    catalog = profile_of(profile_name(settings), settings).catalog
+    if catalog is not None and (catalogs := settings.pipeline.get("catalogs")):
+        write_truth_catalog(truth, Path(catalogs) / catalog.file)
     print_progress(f"  {sum(1 for _ in folder.iterdir())} files in {folder}")
     return night
 
@@ -211,8 +228,38 @@ def summary(settings: Settings, nights: Sequence[str]) -> str:
         work = [f"  {done:5} done {bad:5} failed  {s}" for s, done, bad in session.execute(steps)]
         came = ", ".join(f"{count} {kind}" for kind, count in session.execute(frames))
         made = ", ".join(f"{count} {kind}" for kind, count in session.execute(products))
+        sky = seen_in_the_sky(session)
     rows = [f"Night     {', '.join(nights)}", *work, f"Frames    {came}", f"Products  {made}"]
-    return "\n".join(rows)
+    return "\n".join([*rows, *sky])
+
+
+def seen_in_the_sky(session: Session) -> list[str]:
+    """Return what the images show: sources, how many images are placed, their zero points."""
+    sources = sa.select(sa.func.count(), sa.func.sum(SourceList.count)).where(SourceList.current)
+    placed = sa.select(sa.func.count(), sa.func.avg(AstrometricSolution.rms_arcsec)).where(
+        AstrometricSolution.current, AstrometricSolution.solved
+    )
+    zero_points = (
+        sa.select(
+            PhotometricSolution.filter,
+            sa.func.count(),
+            sa.func.avg(PhotometricSolution.zero_point_mag),
+            sa.func.avg(PhotometricSolution.limiting_mag),
+        )
+        .where(PhotometricSolution.current, PhotometricSolution.calibrated)
+        .group_by(PhotometricSolution.filter)
+        .order_by(PhotometricSolution.filter)
+    )
+    images, found = session.execute(sources).one()
+    solved, rms = session.execute(placed).one()
+    rows = [f"Sources   {found or 0} on {images} images"]
+    rows.append(
+        f"Astrometry {solved} images placed" + (f", rms {rms:.3f} arcsec" if solved else "")
+    )
+    return rows + [
+        f"Zero point {band}: {zero:.3f} mag of {count} images, 5 sigma at {limit:.1f} mag"
+        for band, count, zero, limit in session.execute(zero_points)
+    ]
 
 
 def sparse(on_progress: Progress, *, every_s: float = 2.0) -> Progress:

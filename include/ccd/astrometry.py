@@ -12,6 +12,7 @@ from include.ccd.errors import CcdError
 from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
 from include.ccd.star_match import Affine, Match, match_triangles
+from include.ccd.world import geometry, pair_stars, pixels_of, tangent_plane
 
 _ARCSEC: Final = 3600.0
 _MATCH_PX: Final = 4.0
@@ -164,16 +165,6 @@ class _Attempt:
         return Match(transform, match.count, match.expected)
 
 
-def tangent_plane(ra_deg: Array, dec_deg: Array, ra0_deg: float, dec0_deg: float) -> Array:
-    """Gnomonic projection (n, 2) in degrees, east and north (Calabretta and Greisen 2002)."""
-    ra, dec, dec0 = np.radians(ra_deg - ra0_deg), np.radians(dec_deg), np.radians(dec0_deg)
-    towards = np.sin(dec) * np.sin(dec0) + np.cos(dec) * np.cos(dec0) * np.cos(ra)
-    towards = np.where(towards > 0.05, towards, np.nan)
-    east = np.cos(dec) * np.sin(ra) / towards
-    north = (np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra)) / towards
-    return np.asarray(np.degrees(np.column_stack([east, north])))
-
-
 def _first_wcs(match: Match, centre: tuple[float, float]) -> Any:
     from astropy.wcs import WCS
 
@@ -214,17 +205,17 @@ def _refine(
     limit = 2.0 * _MATCH_PX
     source = star = np.empty(0, np.int64)
     for number in range(_ROUNDS):
-        source, star = _paired(wcs, pixels, catalog, shape, limit)
+        source, star = pair_stars(wcs, pixels, catalog, shape=shape, limit_px=limit)
         if len(source) < astrometry.min_matches:
             return _Refined(wcs, source, star, np.inf)
         degree = 0 if number < 2 else _sip_degree(len(source), astrometry)
         wcs = _fit(pixels[source], catalog.pick(star), shape, degree)
-        off = np.linalg.norm(_pixels_of(wcs, catalog.pick(star)) - pixels[source], axis=1)
+        off = np.linalg.norm(pixels_of(wcs, catalog.pick(star)) - pixels[source], axis=1)
         sigma = float(np.median(off)) / _MEDIAN_OFF
         limit = float(np.clip(_CLIP_SIGMA * sigma, _NARROWEST_LIMIT_PX, limit))
-    source, star = _paired(wcs, pixels, catalog, shape, limit)
-    off = np.linalg.norm(_pixels_of(wcs, catalog.pick(star)) - pixels[source], axis=1)
-    scale, _, _ = _geometry(wcs, shape)
+    source, star = pair_stars(wcs, pixels, catalog, shape=shape, limit_px=limit)
+    off = np.linalg.norm(pixels_of(wcs, catalog.pick(star)) - pixels[source], axis=1)
+    scale, _, _ = geometry(wcs, shape)
     rms = float(np.sqrt(np.mean(off**2))) * scale if len(off) else np.inf
     return _Refined(wcs, source, star, rms)
 
@@ -232,34 +223,6 @@ def _refine(
 def _sip_degree(stars: int, astrometry: Astrometry) -> int:
     fitting = [d for d, n in _SIP_STARS.items() if stars >= n and d <= astrometry.sip_degree]
     return max(fitting, default=0)
-
-
-def _pixels_of(wcs: Any, catalog: ReferenceCatalog) -> Array:
-    world = np.column_stack([catalog.ra_deg, catalog.dec_deg])
-    return np.asarray(wcs.all_world2pix(world, 0, quiet=True))
-
-
-def _paired(
-    wcs: Any, pixels: Array, catalog: ReferenceCatalog, shape: tuple[int, int], limit_px: float
-) -> tuple[Array, Array]:
-    """Sources and stars that are each other's nearest, within a limit."""
-    from scipy.spatial import KDTree
-
-    scale, ra_deg, dec_deg = _geometry(wcs, shape)
-    reach = 0.6 * float(np.hypot(*shape)) * scale / _ARCSEC
-    plane = tangent_plane(catalog.ra_deg, catalog.dec_deg, ra_deg, dec_deg)
-    near = np.flatnonzero(np.hypot(plane[:, 0], plane[:, 1]) <= reach)
-    if not len(near):
-        return near, near
-    places = _pixels_of(wcs, catalog.pick(near))
-    finite = np.isfinite(places).all(axis=1)
-    near, places = near[finite], places[finite]
-    found = KDTree(places).query(pixels, distance_upper_bound=limit_px)
-    distance, star = np.asarray(found[0]), np.asarray(found[1])
-    back = np.asarray(KDTree(pixels).query(places)[1])
-    source = np.flatnonzero(np.isfinite(distance))
-    mutual = source[back[star[source]] == source]
-    return mutual, near[star[mutual]]
 
 
 def _fit(pixels: Array, stars: ReferenceCatalog, shape: tuple[int, int], degree: int) -> Any:
@@ -274,17 +237,9 @@ def _fit(pixels: Array, stars: ReferenceCatalog, shape: tuple[int, int], degree:
     return wcs
 
 
-def _geometry(wcs: Any, shape: tuple[int, int]) -> tuple[float, float, float]:
-    """Scale in arcsec/px, and right ascension and declination of the centre in degrees."""
-    centre = np.array([[(shape[1] - 1) / 2.0, (shape[0] - 1) / 2.0]])
-    ra_deg, dec_deg = wcs.all_pix2world(centre, 0)[0]
-    scale = np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * _ARCSEC
-    return float(scale), float(ra_deg), float(dec_deg)
-
-
 def _solution(found: _Refined, shape: tuple[int, int], attempts: tuple[str, ...]) -> Solution:
     matrix = found.wcs.pixel_scale_matrix
-    scale, _, _ = _geometry(found.wcs, shape)
+    scale, _, _ = geometry(found.wcs, shape)
     return Solution(
         wcs=found.wcs,
         source=found.source,

@@ -6,6 +6,7 @@ from typing import Any
 
 _STEPS = "include.toritos.steps"
 _SOURCES = "include.toritos.source_steps"
+_SKY = "include.toritos.sky_steps"
 
 # A master that cannot be made (a clouded twilight) is no failure by itself: what needs it takes
 # one of another night, as the profile allows, or fails and says so.
@@ -28,6 +29,8 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "science", "step": f"{_STEPS}.ReduceScience", "workers": 2},
     {"task_id": "check", "step": f"{_STEPS}.CheckQuality", **_after("science")},
     {"task_id": "sources", "step": f"{_SOURCES}.FindSources", "workers": 2, **_after("science")},
+    {"task_id": "astrometry", "step": f"{_SKY}.SolveAstrometry", "workers": 2, **_after("sources")},
+    {"task_id": "zero_point", "step": f"{_SKY}.FindZeroPoint", **_after("astrometry")},
     # A night in which anything failed does not pass.
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )

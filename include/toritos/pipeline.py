@@ -10,6 +10,7 @@ from include.toritos.candidate_alerts import CandidateConfirmed
 from include.toritos.commands import add_report
 from include.toritos.loader import FitsInbox
 from include.toritos.look_command import add_look
+from include.toritos.sky_steps import FindZeroPoint, SolveAstrometry
 from include.toritos.source_steps import FindSources
 from include.toritos.steps import (
     CheckQuality,
@@ -31,6 +32,8 @@ TORITOS = Pipeline(
         ReduceScience,
         CheckQuality,
         FindSources,
+        SolveAstrometry,
+        FindZeroPoint,
         NightGate,
     ),
     alerts=(QuarantinedFiles, CandidateConfirmed),

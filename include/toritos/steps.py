@@ -68,15 +68,20 @@ class ReduceScience(FitsStep):
     conditions = (Frame.kind == "science", Frame.accepted)
     ordering = IN_TIME
     uses = (BIAS, DARK, FLAT)
+    sections = (*FitsStep.sections, "cosmic_rays")
 
     def process(self, work: Frame, run: Run) -> Iterator[Product]:
-        """Calibrate it and measure its quality."""
+        """Calibrate it, replace the cosmic rays, and measure its quality: one reading, one file."""
         from include.ccd.calibrate import calibrate
+        from include.ccd.cosmic_rays import remove_cosmic_rays
         from include.ccd.quality import measure_quality
 
         masters = self.choose_masters(work, run)
         images = self.read_masters(masters, run)
-        image = calibrate(run.read(work), calibration=self.profile(work).calibration, **images)
+        profile = self.profile(work)
+        image = calibrate(run.read(work), calibration=profile.calibration, **images)
+        if profile.cosmic_rays is not None:
+            remove_cosmic_rays(image, settings=profile.cosmic_rays)
         flags = master_flags(work, masters)
         write_flags(image, flags, masters)
         yield run.product(

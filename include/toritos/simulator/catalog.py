@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from include.ccd.reference_catalog import ReferenceCatalog
+from include.ccd.reference_catalog import ReferenceCatalog, write_catalog
 from include.toritos.simulator.conditions import scale_arcsec_per_px
 from include.toritos.simulator.plan import Exposure
 from include.toritos.simulator.sky import TRANSIENT_NAME, colour_factor
@@ -46,6 +47,17 @@ def truth_catalog(truth: Truth, filters: tuple[str, ...] = FILTERS) -> Reference
         mag_error={name: np.full(int(lasting.sum()), 0.005) for name in filters},
         colour=mag["B"] - mag["V"],
     )
+
+
+def write_truth_catalog(truth: Truth, path: Path) -> None:
+    """Write the field as the catalogue that a site would keep of it; the folder is made.
+
+    If the process dies inside, there is no file of that name, or the one of before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".part-{path.name}")
+    write_catalog(truth_catalog(truth), partial)
+    partial.replace(path)
 
 
 def truth_wcs(truth: Truth, frame: int | str | Exposure | None = None) -> Any:

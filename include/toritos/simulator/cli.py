@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from include.toritos.simulator.catalog import write_truth_catalog
 from include.toritos.simulator.night import simulate_night
 from include.toritos.simulator.plan import NightPlan
 
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.truth is not None:
         truth.write_json(options.truth)
         _say(f"truth in {options.truth}")
+    if options.catalog is not None:
+        write_truth_catalog(truth, options.catalog)
+        _say(f"catalogue in {options.catalog}")
     _say(f"night {plan.night}: {len(truth.exposures)} frames of {plan.size_px} px in {options.out}")
     return 0
 
@@ -78,4 +82,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--cadence", type=float, default=480.0, help="seconds between starts of science frames")
     add("--seed", type=int, default=1, help="seed of detector, stars and noise")
     add("--truth", type=Path, help="write what is true to this JSON file; keep it out of the inbox")
+    add("--catalog", type=Path, help="write the stars of the field to this .ecsv, .csv or .fits")
     return parser

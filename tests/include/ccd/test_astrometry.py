@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.ccd.astrometry import AstrometryError, Solution, solve, tangent_plane
+from include.ccd.astrometry import AstrometryError, Solution, solve
 from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
 
@@ -138,16 +138,6 @@ def test_an_empty_catalogue_fails_and_says_so() -> None:
     empty = ReferenceCatalog(np.array([200.0]), np.array([60.0]), {"V": np.array([10.0])})
     with pytest.raises(AstrometryError, match="to 0 stars"):
         solved(sources, empty)
-
-
-def test_tangent_plane_is_that_of_astropy() -> None:
-    """Gnomonic, in degrees."""
-    truth = true_wcs(rotation=0, mirrored=True, scale_error=0, off=0, dec=DEC)
-    truth.wcs.crval, truth.wcs.crpix = [RA, DEC], [1, 1]
-    truth.wcs.cd = np.eye(2)
-    ra, dec = np.random.default_rng(4).uniform(-1, 1, (2, 20)) + np.array([[RA], [DEC]])
-    expected = truth.all_world2pix(np.column_stack([ra, dec]), 0)
-    np.testing.assert_allclose(tangent_plane(ra, dec, RA, DEC), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -50,14 +50,9 @@ def test_late_flat_remakes_the_images_of_its_filter_alone(site, night, run_all) 
     before = current(site)
     night(flats={"V": 4, "R": 3})
     reports = run_all(site)
-    assert done(reports) == {
-        "load": reports["load"].done,  # files that were written again are looked at
-        "MasterFlat": 1,
-        "ReduceScience": 3,
-        "CheckQuality": 3,
-        "FindSources": 3,
-        "NightGate": 1,
-    }
+    of_images = dict.fromkeys(("ReduceScience", "CheckQuality", "FindSources"), 3)
+    assert done(reports).items() >= {"MasterFlat": 1, "NightGate": 1, **of_images}.items()
+    assert not {"MasterBias", "MasterDark"} & done(reports).keys()
     after = current(site)
     remade = [product for key, product in before.items() if key not in after]
     assert {product.filter for product in remade} == {"V"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from include.ccd.reference_catalog import read_catalog
 from include.toritos.simulator.cli import main
 
 FEW = ["--size", "64", "--biases", "1", "--darks", "1", "--flats", "1", "--science", "1"]
@@ -29,6 +30,16 @@ def test_options_become_a_night(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]
     assert json.loads(truth.read_text())["plan"]["exptime_s"] == 30.0
     assert capsys.readouterr().out.count("\n") == 7 + 2
+
+
+def test_the_field_is_written_as_a_catalogue_of_the_site(tmp_path: Path) -> None:
+    """With magnitudes in all filters and a colour; nothing else lies beside it."""
+    path = tmp_path / "catalogs" / "toritos.ecsv"
+    assert main([*FEW, "--out", str(tmp_path / "inbox"), "--catalog", str(path)]) == 0
+    catalog = read_catalog(path)
+    assert sorted(catalog.mag) == ["B", "I", "R", "V"]
+    assert len(catalog) > 0
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
