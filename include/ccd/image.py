@@ -122,7 +122,7 @@ class Image:
             sums = UnitSums(primary)
             sums.see(0, memoryview(primary.raw))
             sums.verify()
-        cards, metrics = _cards_and_metrics(primary.cards)
+        cards, metrics = cards_and_metrics(primary.cards)
         unit = named_units(layout)["SCI"].cards.get("BUNIT")
         return cls(
             sci=planes["SCI"],
@@ -237,7 +237,14 @@ def native_values(swapped: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[
     return native
 
 
-def _cards_and_metrics(header: Cards) -> tuple[dict[str, Card], dict[str, float]]:
+def cards_and_metrics(header: Cards) -> tuple[dict[str, Card], dict[str, float]]:
+    """What the primary header of a product says of it, without structure and provenance.
+
+    Raises
+    ------
+    Malformed
+        A card is unreadable.
+    """
     cards: dict[str, Card] = {}
     metrics: dict[str, float] = {}
     try:

@@ -15,7 +15,9 @@ from include.ccd.fits_file import PlainSource, open_regular
 from include.ccd.fits_layout import Unit
 from include.ccd.image import (
     MAX_PRODUCT_BYTES,
+    Card,
     Image,
+    cards_and_metrics,
     named_units,
     native_values,
     plane_encoding,
@@ -33,10 +35,13 @@ class ImageRows:
         (ny, nx) of the image.
     unit : str
         Of its values.
+    cards : dict
+        Keyword to value, or to (value, comment).
     """
 
     shape: tuple[int, int]
     unit: str
+    cards: dict[str, Card]
     _plain: PlainSource
     _units: dict[str, Unit]
 
@@ -88,7 +93,9 @@ def open_rows(path: Path) -> Iterator[ImageRows]:
         The file is incomplete or not one of ours.
     """
     with open_regular(path, max_bytes=MAX_PRODUCT_BYTES) as plain:
-        units = named_units(product_layout(plain))
+        layout = product_layout(plain)
+        units = named_units(layout)
+        cards, _ = cards_and_metrics(layout.units[0].cards)
         height, width = units["SCI"].shape
         unit = str(units["SCI"].cards.get("BUNIT") or "")
-        yield ImageRows((height, width), unit, plain, units)
+        yield ImageRows((height, width), unit, cards, plain, units)

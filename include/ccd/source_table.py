@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from include.ccd.mask import MaskBit
 from include.ccd.psf import Psf
 
 
@@ -31,6 +32,26 @@ class SourceFlag(enum.IntFlag):
     """Masked pixels leave less than half of the profile's weight: do not trust the flux."""
 
 
+def source_flags(bits: int, usable: float) -> int:
+    """Flags of a flux at a given place.
+
+    Parameters
+    ----------
+    bits : int
+        Masks near it, of `include.ccd.mask.MaskBit`.
+    usable : float
+        Part of the profile's weight on usable pixels.
+    """
+    replaced = MaskBit.COSMIC | MaskBit.INTERPOLATED
+    flags = SourceFlag(0)
+    flags |= SourceFlag.SATURATED if bits & MaskBit.SATURATED else flags
+    flags |= SourceFlag.INTERPOLATED if bits & replaced else flags
+    flags |= SourceFlag.MASKED if bits & ~(MaskBit.SATURATED | replaced) else flags
+    flags |= SourceFlag.UNCOVERED if usable < _LEAST_WEIGHT else flags
+    return int(flags)
+
+
+_LEAST_WEIGHT: Final = 0.5
 SOURCE_DTYPE: Final = np.dtype(
     [
         ("x_px", "f8"),

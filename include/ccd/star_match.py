@@ -44,6 +44,11 @@ class Affine:
         found = np.linalg.lstsq(terms, target, rcond=None)[0]
         return cls(found[:2].T, found[2])
 
+    def inverse(self) -> Affine:
+        """The transformation back, from target to source."""
+        back = np.linalg.inv(self.matrix)
+        return Affine(back, -back @ self.shift)
+
     @property
     def scale(self) -> float:
         """Units of the target per unit of the source."""

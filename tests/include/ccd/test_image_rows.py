@@ -20,6 +20,8 @@ def product(tmp_path):
         mask=rng.integers(0, 9, shape).astype(np.uint16),
         psf=rng.random((5, 5)).astype(np.float32),
         unit="electron",
+        cards={"OBJECT": "M83", "EXPTIME": (60.0, "[s]")},
+        metrics={"fwhm_px": 3.0},
     )
     path = tmp_path / "a.fits"
     with path.open("wb") as stream:
@@ -37,6 +39,7 @@ def test_rows_are_those_of_the_whole(product) -> None:
         np.testing.assert_array_equal(getattr(part, name), getattr(image, name)[7:12])
         assert getattr(part, name).dtype.isnative
     assert (part.count, part.unit) == (None, "electron")
+    assert rows.cards == {"OBJECT": "M83", "EXPTIME": (60.0, "[s]")}
 
 
 def test_the_profile_of_stars_has_sum_one(product) -> None:

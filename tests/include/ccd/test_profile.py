@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.ccd.errors import ProfileError
-from include.ccd.profile import Calibration, Profile, load_profile
+from include.ccd.profile import Calibration, Check, Profile, load_profile
 from include.ccd.time_sources import NameTime
 
 SHIPPED = ("toritos", "eaba", "nickel", "microobs", "kpno", "toros")
@@ -165,3 +165,12 @@ def test_a_profile_may_know_levels_sizes_and_names(
 
 def _toml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"),
+    [(None, None, True), (2.0, None, True), (None, 1.9, False), (3.0, 4.0, False)],
+)
+def test_a_check_holds_for_what_lies_within(low, high, holds) -> None:
+    """The bounds themselves are within."""
+    assert Check("name", "metric", low, high).holds(2.0) is holds

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from include.ccd.mask import MaskBit
 from include.ccd.psf import Psf
-from include.ccd.source_table import SOURCE_DTYPE, SourceCatalogue, SourceFlag
+from include.ccd.source_table import SOURCE_DTYPE, SourceCatalogue, SourceFlag, source_flags
 
 
 def test_every_column_is_documented() -> None:
@@ -29,3 +31,18 @@ def test_length_is_the_number_of_sources() -> None:
     catalogue = SourceCatalogue(np.zeros(0, SOURCE_DTYPE), Psf.of_fwhm(3.0), 6.0, 0.0, 1.0)
     assert len(catalogue) == 0
     assert not catalogue
+
+
+@pytest.mark.parametrize(
+    ("bits", "usable", "flags"),
+    [
+        (0, 1.0, SourceFlag(0)),
+        (MaskBit.SATURATED, 1.0, SourceFlag.SATURATED),
+        (MaskBit.COSMIC, 1.0, SourceFlag.INTERPOLATED),
+        (MaskBit.BAD | MaskBit.INTERPOLATED, 0.9, SourceFlag.MASKED | SourceFlag.INTERPOLATED),
+        (MaskBit.NO_DATA, 0.4, SourceFlag.MASKED | SourceFlag.UNCOVERED),
+    ],
+)
+def test_masks_near_a_place_are_flags(bits, usable, flags) -> None:
+    """Each says what it means for a flux."""
+    assert source_flags(int(bits), usable) == flags

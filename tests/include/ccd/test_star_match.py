@@ -70,3 +70,11 @@ def test_affine_fit_is_the_transformation_that_was_applied() -> None:
     found = Affine.fit(source, truth(source))
     np.testing.assert_allclose(found.matrix, truth.matrix)
     np.testing.assert_allclose(found.shift, truth.shift)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_inverse_leads_back(mirrored: bool) -> None:
+    """From target to source."""
+    truth = similarity(40, 1.3, mirrored=mirrored)
+    points = np.random.default_rng(4).uniform(0, 1000, (20, 2))
+    np.testing.assert_allclose(truth.inverse()(truth(points)), points, atol=1e-9)
