@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -97,9 +97,10 @@ def strike(distant, calm, ledger, dice):
 
     def strike(name: str, fault: Fault, *, times: int, word: bytes = b"") -> None:
         struck, broken, longest = 0, [], 0.0
+        number = sum(word in request for request in requests)
         # A slow machine makes smaller batches, a fast one fewer: the last requests may not come.
-        number = sum(word in request for request in requests) * 4 // 5
-        for first, last in _parts(number, times):
+        early = itertools.repeat((1, max(1, number // 2)), times)
+        for first, last in itertools.chain(_parts(number * 4 // 5, times), early):
             with distant() as place:
                 place.wire.strike_at(dice.randint(first, last), fault, word=word)
                 began = time.monotonic()
@@ -108,6 +109,8 @@ def strike(distant, calm, ledger, dice):
                 struck += place.wire.struck
                 broken += violations(place.direct)
                 broken += differing(expected, made(place.direct))
+            if struck == times:
+                break
         ledger.add(f"F8 {name}", struck, len(broken), longest)
         assert broken == []
         assert struck == times
@@ -118,7 +121,7 @@ def strike(distant, calm, ledger, dice):
 def _parts(whole: int, number: int) -> list[tuple[int, int]]:
     """First and last of each of so many equal parts."""
     ends = [1 + whole * part // number for part in range(number + 1)]
-    return [(first, max(first, last - 1)) for first, last in pairwise(ends)]
+    return [(first, max(first, last - 1)) for first, last in itertools.pairwise(ends)]
 
 
 @pytest.mark.postgres
