@@ -220,9 +220,10 @@ class GzipSource:
 
     def _after_member(self, rest: bytes) -> None:
         """A gzip file may hold several members in a row; anything else there is padding or dirt."""
-        if not rest:
-            rest = bytes(self._plain.read(self._position, CHUNK))
-            self._position += len(rest)
+        if len(rest) < len(GZIP_MAGIC):
+            more = bytes(self._plain.read(self._position, CHUNK))
+            self._position += len(more)
+            rest += more
         if rest.startswith(GZIP_MAGIC):
             self._inflater = zlib.decompressobj(wbits=31)
             self._pending = rest

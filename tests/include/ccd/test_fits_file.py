@@ -195,3 +195,16 @@ def test_dirt_after_a_gzip_stream_is_flagged(tmp_path: Path) -> None:
     assert unpack(path) == (b"abc", set())
     path.write_bytes(gzip.compress(b"abc") + b"dirt")
     assert unpack(path) == (b"abc", {"trailing_bytes"})
+
+
+def test_gzip_member_that_begins_at_the_end_of_a_chunk_is_read(tmp_path: Path) -> None:
+    """Of the two bytes by which it is known, one is read before and one after."""
+    plain = gzip.compress(b"first", mtime=0)
+    room = CHUNK - 1 - len(plain) - 1
+    named = plain[:3] + b"\x08" + plain[4:10] + b"n" * room + b"\0" + plain[10:]
+    path = tmp_path / "a.fits.gz"
+    path.write_bytes(named + gzip.compress(b"second", mtime=0))
+    with open_regular(path) as source:
+        unpacked = GzipSource(source, max_bytes=1 << 20)
+        assert bytes(unpacked.finish()) == b"firstsecond"
+        assert unpacked.flags == set()
