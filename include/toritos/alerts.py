@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from include.corral.alert import Alert
+from include.toritos.instrument import profile_name, profile_of
 from include.toritos.known import QUARANTINE
 from models import alert as rows
 from models.frame import Rejection
@@ -19,7 +21,7 @@ LISTED = 20
 class QuarantinedFiles(Alert):
     """Files that are no frames are told of: once for each reason and night.
 
-    Those of which not even the header can be read have no night; they are told of together.
+    Those of which not even the header tells a night count to the one in which they were refused.
     """
 
     model = Rejection
@@ -29,7 +31,7 @@ class QuarantinedFiles(Alert):
 
     def subject(self, row: Sequence[Rejection]) -> str:
         """Say how many, and why."""
-        return f"{_night(row[0])}: {len(row)} file(s) refused as {row[0].reason}"
+        return f"{self._night(row[0])}: {len(row)} file(s) refused as {row[0].reason}"
 
     def body(self, row: Sequence[Rejection]) -> str:
         """Name them, and say what to do."""
@@ -47,15 +49,21 @@ class QuarantinedFiles(Alert):
 
     def dedup_key(self, row: Sequence[Rejection]) -> str:
         """One message for a reason and night."""
-        return f"{self.name}:{_night(row[0])}:{row[0].reason}"
+        return f"{self.name}:{self._night(row[0])}:{row[0].reason}"
 
     def process(self, work: Sequence[Rejection], run: Run) -> Iterator[rows.Alert]:
-        """Put the message of one group into the outbox, unless it was there before."""
-        for message in super().process(work, run):
-            night = work[0].night
-            message.partition = night.partition_key if night else ""
-            yield message
+        """Put the message of each night into the outbox, unless it was there before."""
+        for _, some in groupby(sorted(work, key=self._night), key=self._night):
+            of_night = list(some)
+            for message in super().process(of_night, run):
+                night = of_night[0].night
+                message.partition = night.partition_key if night else ""
+                yield message
 
+    def _night(self, row: Rejection) -> str:
+        from include.ccd.night import night_of
 
-def _night(row: Rejection) -> str:
-    return row.night.partition_key if row.night else "no night"
+        if row.night:
+            return row.night.partition_key
+        site = profile_of(profile_name(self.settings), self.settings).site
+        return f"no night, refused in that of {night_of(row.rejected_at, site.longitude_deg)}"
