@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -207,8 +206,10 @@ def states(listed: Folder, names: Iterable[str]) -> dict[str, os.stat_result]:
         return found
     try:
         for name in names:
-            with suppress(FileNotFoundError):
+            try:
                 found[listed.prefix + name] = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:  # gone, too
+                continue
     finally:
         os.close(folder)
     return found
