@@ -8,11 +8,12 @@ nothing is left running. A second demo restarts the stack on the same database.
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -78,6 +79,7 @@ def demo(home: Path, *, port: int, data: Path | None = None, profile: str = "") 
         raise
     print(f"\n{summary(settings, nights)}\n\nTook\n{watch.table()}")
     print(f"\nframes    {settings.inbox}\nproducts  {settings.products}")
+    print(f"report    {report_command(chosen, nights[-1])}")
     print(f"Airflow   {url}\nlogin     {USERNAME} / {password(home)}\nstop it   make stop")
 
 
@@ -97,6 +99,13 @@ def options(home: Path, data: Path | None, profile: str) -> dict[str, str]:
     place = home / f"corral-{data.resolve().name}"
     given = {"CORRAL_HOME": str(place), "CORRAL_INBOX": str(data.resolve())}
     return given | ({"CORRAL_PROFILE": profile} if profile else {})
+
+
+def report_command(options: Mapping[str, str], night: str) -> str:
+    """Return what a shell runs, from any folder, to write the report of a night as a page."""
+    variables = [f"{name}={shlex.quote(value)}" for name, value in options.items()]
+    corral = shlex.quote(str(Path(sys.executable).with_name("corral")))
+    return " ".join([*variables, corral, "report", "--night", night, "--html"])
 
 
 def require_space(home: Path, *, needed_bytes: int = NEEDED_BYTES) -> None:

@@ -51,6 +51,19 @@ def test_what_cannot_be_meant_is_said_before_anything_starts(tmp_path, capsys, w
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_printed_command_writes_the_report(tmp_path):
+    """From any folder, of the installation that the demo has made."""
+    home = tmp_path / "with a blank"
+    home.mkdir()
+    command = demo.report_command(demo.options(home, None, ""), "2026-11-20")
+    done = subprocess.run(
+        command, shell=True, check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    page = home / "corral" / "reports" / "2026-11-20.html"
+    assert "Night 2026-11-20" in page.read_text(encoding="utf-8")
+
+
 def test_a_disk_too_small_is_said_before_anything_starts(tmp_path):
     """How much there is, how much is needed, and what to do."""
     with pytest.raises(ConfigurationError, match="MB are needed; free some, or name another place"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,30 @@ def test_line_that_breaks_after_the_text_leaves_it_open(office: Office) -> None:
     with pytest.raises((smtplib.SMTPException, OSError)):
         EmailChannel(to=TO).send(make_message())
     assert len(office.mails) == 1
+
+
+def test_line_that_breaks_in_the_text_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the final dot nothing was taken, but who sends cannot know how far it came."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        speaking = threading.Thread(target=hang_up_in_the_text, args=(listening,))
+        speaking.start()
+        connect(monkeypatch, listening.getsockname()[1])
+        with pytest.raises((smtplib.SMTPException, OSError)):
+            EmailChannel(to=TO).send(make_message(body="x" * 1_000_000))
+        speaking.join()
+
+
+def hang_up_in_the_text(listening: socket.socket) -> None:
+    """Speak SMTP up to the text, take some of it, and be gone."""
+    line, _ = listening.accept()
+    with line, line.makefile("rb") as lines:
+        line.sendall(b"220 here\r\n")
+        for said in lines:
+            if said.upper().startswith(b"DATA"):
+                line.sendall(b"354 go on\r\n")
+                line.recv(1000)
+                return
+            line.sendall(b"250 OK\r\n")
 
 
 def test_server_that_is_away_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
