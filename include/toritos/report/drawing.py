@@ -48,6 +48,8 @@ def new_axes(height_in: float, *, above_in: float) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=10)
+    # Numbers of many digits would push the label out of the picture.
+    axes.locator_params(axis="y", nbins=5, steps=[1, 2, 5, 10])
     return figure, axes
 
 

@@ -38,11 +38,14 @@ class Found:
     stamps: bytes | None
 
     @property
-    def place(self) -> str:
-        """Right ascension and declination, in degrees; empty where it has none."""
-        if self.ra_deg is None or self.dec_deg is None:
-            return ""
-        return f"{self.ra_deg:.5f} {self.dec_deg:+.5f}"
+    def ra_text(self) -> str:
+        """Right ascension in degrees; empty where it is not known."""
+        return "" if self.ra_deg is None else f"{self.ra_deg:.5f}"
+
+    @property
+    def dec_text(self) -> str:
+        """Declination in degrees; empty where it is not known."""
+        return "" if self.dec_deg is None else f"{self.dec_deg:+.5f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from include.toritos.report.sky_facts import Curve
 
 GAP_PX = 2
 # Where the grey scale begins and ends, in percent of the pixels.
-DARK, BRIGHT = 2.0, 99.5
+DARK, BRIGHT = 1.0, 98.0
 LARGEST_PX = 101
 
 

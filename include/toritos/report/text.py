@@ -112,7 +112,8 @@ def _quality(band: str, images: list[Measured]) -> str:
 def _candidate(row: Found) -> str:
     error = "" if row.mag_err is None else f" ± {number_text(row.mag_err, 2)}"
     known = f", known as {row.known_as}" if row.known_as else ""
-    what = f"mag {number_text(row.mag, 4)}{error} {row.filter}".rstrip()
+    bright = f"mag {number_text(row.mag, 4)}{error} {row.filter}".rstrip()
+    what = "of unknown magnitude" if row.mag is None else bright
     return f"{row.name}: {what}, on {row.seen} of {row.searched}{known}"
 
 

@@ -30,7 +30,7 @@ def test_candidates_are_listed_unknown_ones_first(both) -> None:
     facts = facts_of(both)
     assert [row.name for row in facts.candidates] == ["TOR26a", "known"]
     page = report_html(facts)
-    assert "83.63300 -5.39100" in page
+    assert "83.63300<br>-5.39100" in page
     assert page.count('class="stamps"') == 2
     assert "CANDIDATES\n- TOR26a: mag 17.31 ± 0.042 V, on 5 of 7" in report_text(facts)
     assert "known as V1234 Ori" in " ".join(report_text(facts).split())
