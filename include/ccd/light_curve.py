@@ -91,17 +91,47 @@ def mid_exposure_bjd_tdb(
     (ERFA's epv00): good to some milliseconds. The network is not asked.
     """
     import astropy.units as u
-    from astropy.coordinates import EarthLocation, SkyCoord
+    from astropy.coordinates import SkyCoord
     from astropy.time import Time, TimeDelta
 
     with offline():
-        place = EarthLocation(
-            lat=site.latitude_deg * u.deg,
-            lon=site.longitude_deg * u.deg,
-            height=site.elevation_m * u.m,
-        )
+        place = _location(site)
         start = Time(list(starts), location=place)
         middle = start + TimeDelta(np.asarray(exptimes_s, np.float64) / 2.0, format="sec")
         there = SkyCoord(ra_deg * u.deg, dec_deg * u.deg)
         travel = middle.light_travel_time(there, ephemeris="builtin")
         return np.asarray((middle.tdb + travel).jd, np.float64)
+
+
+def airmass_at(times: Sequence[datetime], *, ra_deg: float, dec_deg: float, site: Site) -> Array:
+    """Airmass (n,) of an object at times: the secant of its zenith distance; NaN below the horizon.
+
+    Parameters
+    ----------
+    times : sequence of datetime
+        Aware.
+    ra_deg, dec_deg : float
+        ICRS of the object.
+    site : Site
+    """
+    import astropy.units as u
+    from astropy.coordinates import AltAz, SkyCoord
+    from astropy.time import Time
+
+    with offline():
+        place = _location(site)
+        seen_from = AltAz(obstime=Time(list(times)), location=place)
+        there = SkyCoord(ra_deg * u.deg, dec_deg * u.deg).transform_to(seen_from)
+        secant = np.asarray(there.secz, np.float64)
+    return np.where(secant > 0, secant, np.nan)
+
+
+def _location(site: Site) -> Any:
+    import astropy.units as u
+    from astropy.coordinates import EarthLocation
+
+    return EarthLocation(
+        lat=site.latitude_deg * u.deg,
+        lon=site.longitude_deg * u.deg,
+        height=site.elevation_m * u.m,
+    )

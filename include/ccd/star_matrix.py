@@ -13,6 +13,7 @@ from include.ccd.align import AlignError, find_alignment
 from include.ccd.source_table import SourceFlag
 
 _MIN_MATCHES: Final = 6
+_CHART_DEPTHS: Final = (1.0, 1.5, 2.5, 4.0)
 UNFIT: Final = int(
     SourceFlag.SATURATED
     | SourceFlag.EDGE
@@ -123,15 +124,18 @@ def match_stars(
     return StarMatrix(reference, places, mag, error, flags, aligned)
 
 
-def place_on(frame: FrameStars, pixel: Array, chart: Array, *, shape: tuple[int, int]) -> Array:
+def chart_place(
+    stars: Array, pixel: Sequence[float], chart: Array, *, shape: tuple[int, int]
+) -> Array:
     """Where a place of a finding chart lies on an image.
 
     Parameters
     ----------
-    frame : FrameStars
-    pixel : float64 (2,)
+    stars : float64 (n, 2)
+        Places (x, y) on the image, the brightest first.
+    pixel : pair of float
         (x, y) on the chart.
-    chart : float64 (n, 2)
+    chart : float64 (m, 2)
         Stars of the chart.
     shape : tuple of int
         (ny, nx) of the image.
@@ -141,8 +145,17 @@ def place_on(frame: FrameStars, pixel: Array, chart: Array, *, shape: tuple[int,
     AlignError
         Chart and image show no common stars.
     """
-    alignment = find_alignment(chart, frame.places, shape=shape, min_matches=_MIN_MATCHES)
-    return np.asarray(alignment.transform(np.asarray(pixel, np.float64)[None])[0])
+    place = np.array([pixel], np.float64)
+    for factor in _CHART_DEPTHS:
+        # Triangles of neighbours are the same only where both show stars to about one depth.
+        some = stars[: round(factor * len(chart))]
+        try:
+            found = find_alignment(chart, some, shape=shape, min_matches=_MIN_MATCHES)
+        except AlignError as error:
+            refusal = error
+        else:
+            return np.asarray(found.transform(place)[0])
+    raise refusal
 
 
 def _same(

@@ -51,19 +51,18 @@ class Transit:
 class Target:
     """An object of interest whose light curve is kept: ICRS, degrees, at the epoch of observing.
 
-    Which star of an image it is, is told by the first of these that the profile allows: `pixel`
-    with `chart`, on any night; `pixel` alone, on the first image; the position, on images that
-    the local catalogue places on the sky.
+    Which star of an image it is, is told by `pixel` on a finding chart where there is one;
+    otherwise by the position, on images that the local catalogue places on the sky.
 
     Attributes
     ----------
     field : str or None
         Name of the field as headers have it under OBJECT; None: any field that it lies in.
     pixel : tuple of float
-        Its place (x, y), from 0 at the centre of the first pixel.
+        Its place (x, y) on the chart, from 0 at the centre of the first pixel.
     chart : tuple of (x, y)
-        Places of at least eight bright stars around it on the same pixels: a finding chart, in
-        whatever order. It is matched with an image by triangles, so shifts and rotations are free.
+        Places of the brightest stars of the field, at least eight, in whatever order: those of
+        any image. It is matched with others by triangles, so shifts and rotations are free.
     transit : Transit or None
     """
 
@@ -78,10 +77,10 @@ class Target:
     def __post_init__(self) -> None:
         if not (self.name and 0 <= self.ra_deg < 360 and -90 <= self.dec_deg <= 90):
             raise ValueError("a target has a name, ra_deg in [0, 360) and dec_deg in [-90, 90]")
-        if self.pixel and (self.field is None or len(self.pixel) != 2):
-            raise ValueError("pixel is [x, y], and goes with the field on whose images it is")
-        if self.chart and not (self.pixel and len(self.chart) >= CHART_STARS):
-            raise ValueError(f"chart has at least {CHART_STARS} stars, and goes with pixel")
+        if bool(self.pixel) != bool(self.chart) or (self.chart and self.field is None):
+            raise ValueError("pixel and chart go together, and with the field that they show")
+        if self.chart and (len(self.pixel) != 2 or len(self.chart) < CHART_STARS):
+            raise ValueError(f"pixel is [x, y], and chart has at least {CHART_STARS} stars")
         if any(len(place) != 2 for place in self.chart):
             raise ValueError("each star of chart is [x, y]")
 

@@ -7,6 +7,7 @@ from typing import Any
 _STEPS = "include.toritos.steps"
 _SOURCES = "include.toritos.source_steps"
 _SKY = "include.toritos.sky_steps"
+_TARGETS = "include.toritos.target_steps"
 
 # A master that cannot be made (a clouded twilight) is no failure by itself: what needs it takes
 # one of another night, as the profile allows, or fails and says so.
@@ -31,6 +32,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "sources", "step": f"{_SOURCES}.FindSources", "workers": 2, **_after("science")},
     {"task_id": "astrometry", "step": f"{_SKY}.SolveAstrometry", "workers": 2, **_after("sources")},
     {"task_id": "zero_point", "step": f"{_SKY}.FindZeroPoint", **_after("astrometry")},
+    {"task_id": "targets", "step": f"{_TARGETS}.TargetLightCurves", **_after("sources")},
     # A night in which anything failed does not pass.
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )

@@ -7,7 +7,7 @@ from include.corral.pipeline import Pipeline
 from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.candidate_alerts import CandidateConfirmed
-from include.toritos.commands import add_report
+from include.toritos.commands import add_light_curve, add_report
 from include.toritos.loader import FitsInbox
 from include.toritos.look_command import add_look
 from include.toritos.sky_steps import FindZeroPoint, SolveAstrometry
@@ -21,6 +21,7 @@ from include.toritos.steps import (
     ReduceScience,
 )
 from include.toritos.sweeps import PROMISES, ToritosAudit, ToritosSweep
+from include.toritos.target_steps import TargetLightCurves
 
 TORITOS = Pipeline(
     name="TORITOS",
@@ -34,16 +35,14 @@ TORITOS = Pipeline(
         FindSources,
         SolveAstrometry,
         FindZeroPoint,
+        TargetLightCurves,
         NightGate,
     ),
     alerts=(QuarantinedFiles, CandidateConfirmed),
     promises=PROMISES,
     sweeps=(ToritosSweep,),
     deep_sweeps=(ToritosAudit,),
-    commands=(
-        add_report,
-        add_look,
-    ),
+    commands=(add_report, add_light_curve, add_look),
     account=account_table,
 )
 

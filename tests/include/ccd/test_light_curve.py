@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from include.ccd.ensemble import Ensemble
-from include.ccd.light_curve import light_curve, mid_exposure_bjd_tdb
+from include.ccd.light_curve import airmass_at, light_curve, mid_exposure_bjd_tdb
 from include.ccd.profile import Site
 
 SITE = Site("Whipple", 31.68, -110.88, 1268.0)
@@ -59,3 +59,13 @@ def test_the_time_is_of_the_middle_in_tdb_at_the_barycentre() -> None:
     ra, dec = np.radians([31.04275, 46.68785])
     there = [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]
     assert moved == pytest.approx(-0.9838 * 499.005 * np.dot(sun, there), abs=5.0)
+
+
+def test_airmass_is_one_at_the_zenith_and_unknown_below_the_horizon() -> None:
+    """HAT-P-32 near culmination in Arizona, and half a day earlier."""
+    times = [datetime(2017, 12, 20, 3, 20, tzinfo=UTC), datetime(2017, 12, 19, 16, 0, tzinfo=UTC)]
+    high, low = airmass_at(times, ra_deg=31.0428, dec_deg=46.6878, site=SITE)
+    # Zenith distance in culmination: the difference of declination and latitude.
+    assert high == pytest.approx(1 / np.cos(np.radians(46.69 - 31.68)), abs=0.003)
+    assert np.isnan(airmass_at(times, ra_deg=31.0, dec_deg=-80.0, site=SITE)).all()
+    assert not low < 1.5

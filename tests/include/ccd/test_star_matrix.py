@@ -7,7 +7,7 @@ import pytest
 
 from include.ccd.align import AlignError
 from include.ccd.source_table import SourceFlag
-from include.ccd.star_matrix import FrameStars, first_good, match_stars, place_on
+from include.ccd.star_matrix import FrameStars, chart_place, first_good, match_stars
 
 SHAPE = (400, 500)
 
@@ -64,19 +64,19 @@ def test_the_reference_is_the_first_image_that_is_not_poor_in_stars() -> None:
     assert first_good([poor, *frames[1:]]) == 1
 
 
-def test_a_finding_chart_tells_the_place_on_any_image() -> None:
+def test_a_finding_chart_tells_the_chart_place_any_image() -> None:
     """Stars of the chart in whatever order; an image of other stars is refused."""
     frames, mag, kept = night()
     chart = frames[0].places[:30]
     star = int(np.flatnonzero(kept[5])[7])
     for number in (0, 5):
-        place = place_on(frames[number], chart[star], chart[::-1], shape=SHAPE)
+        place = chart_place(frames[number].places, chart[star], chart[::-1], shape=SHAPE)
         found = frames[number].places[frames[number].mag == mag[star]]
         assert np.linalg.norm(found[0] - place) < 0.5
     rng = np.random.default_rng(9)
     other = frame(rng.uniform(0, 400, (80, 2)), rng.uniform(8, 14, 80))
     with pytest.raises(AlignError):
-        place_on(other, chart[star], chart, shape=SHAPE)
+        chart_place(other.places, chart[star], chart, shape=SHAPE)
 
 
 def test_flagged_values_are_not_compared_with() -> None:

@@ -27,10 +27,10 @@ def test_the_nearest_mid_transit_follows_from_the_ephemeris() -> None:
     [
         ({"name": ""}, "has a name"),
         ({"ra_deg": 360.0}, "ra_deg"),
-        ({"pixel": (1.0, 2.0)}, "field"),
-        ({"pixel": (1.0,), "field": "A"}, "pixel is"),
+        ({"pixel": (1.0, 2.0), "field": "A"}, "go together"),
+        ({"pixel": (1.0, 2.0), "chart": ((1.0, 2.0),) * 8}, "with the field"),
+        ({"pixel": (1.0,), "field": "A", "chart": ((1.0, 2.0),) * 8}, "pixel is"),
         ({"pixel": (1.0, 2.0), "field": "A", "chart": ((1.0, 2.0),)}, "at least 8"),
-        ({"chart": ((1.0, 2.0),) * 8}, "goes with pixel"),
         ({"pixel": (1.0, 2.0), "field": "A", "chart": ((1.0,),) * 8}, "each star"),
     ],
 )
