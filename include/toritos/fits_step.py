@@ -19,6 +19,7 @@ from include.toritos.gates import pass_gates
 from include.toritos.instrument import profile_of, profiles_hash
 from models.frame import Frame
 from models.product import Product
+from models.setup import ObservingSetup
 
 if TYPE_CHECKING:
     from include.ccd.calibration import Calibration
@@ -143,7 +144,7 @@ def _dark_rule(use: Use, calibration: Calibration) -> Use:
     return replace(use, within=within, prefer=same, at_least=longer)
 
 
-def middle(frames: Sequence[Frame]) -> datetime:
+def middle(frames: Sequence[ObservingSetup]) -> datetime:
     """Give the middle of the frames' times."""
     first = min(frame.observed_at for frame in frames)
     return first + (max(frame.observed_at for frame in frames) - first) / 2

@@ -1,0 +1,165 @@
+"""Every image of a field is compared with its reference: what is left, and what stands out."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from include.corral.associate import Use
+from include.toritos.fits_step import FitsStep
+from include.toritos.sky_place import (
+    FLUX_EXPTIME,
+    NOISE_SCALE,
+    ZERO_POINT,
+    ZERO_POINT_ERROR,
+    magnitude,
+    read_wcs,
+)
+from include.toritos.stack_members import is_good
+from include.toritos.stacking import SAME_FIELD
+from include.toritos.star_lists import REFERENCE, align, grid_stars, read_stars
+from models.product import Product
+from models.source import SourceList
+from models.transient import Detection
+
+if TYPE_CHECKING:
+    from include.ccd.align import Alignment
+    from include.ccd.candidates import DifferenceSource
+    from include.ccd.difference import Difference
+    from include.ccd.image import Image
+    from include.corral.run import Run
+
+DIFFERENCE = "difference"
+_LIMIT_SIGMA = 5.0
+
+
+class SubtractReference(FitsStep):
+    """Every good image has a difference from the reference of its field, and its detections.
+
+    Images that a check keeps out of stacks have none: what they show is not to be believed.
+    """
+
+    model = SourceList
+    ordering = (SourceList.observed_at,)
+    sections = ("checks", "differencing", "detecting", "referencing")
+    uses = (Use(role=REFERENCE, kind=REFERENCE, exact=SAME_FIELD),)
+
+    def rule(self, use: Use, row: Any) -> Use:
+        """Give `use` with the age that the profile allows."""
+        return replace(use, max_age_days=self.profile(row).referencing.max_age_days)
+
+    def process(self, work: SourceList, run: Run) -> Iterator[Product | Detection]:
+        """Align it, subtract the reference, and look for what is new or gone."""
+        from include.ccd.align import Resampled
+        from include.ccd.candidates import find_candidates
+        from include.ccd.difference import subtract
+
+        profile = self.profile(work)
+        if not is_good(work, profile):
+            run.remark("a check keeps it out of comparisons")
+            return
+        chosen = run.associate(work)[REFERENCE]
+        assert chosen is not None
+        alignment = align(grid_stars(run.session, chosen), read_stars(run.session, work))
+        reference = self.kept(chosen, run)
+        shape = (reference.sci.shape[0], reference.sci.shape[1])
+        science = Resampled(run.read(work.product), alignment.transform, shape=shape).image()
+        difference = subtract(science, reference, differencing=profile.differencing)
+        found = [
+            each
+            for each in find_candidates(difference, science, reference, detection=profile.detecting)
+            if math.isfinite(each.flux)  # too little of the place is usable for one
+        ]
+        image = _on_reference(difference, reference, alignment)
+        image.metrics |= {
+            "detections": float(len(found)),
+            "detections_real": float(sum(each.real for each in found)),
+        }
+        product = run.product(
+            DIFFERENCE,
+            image,
+            inputs={"science": work.product, REFERENCE: chosen},
+            like=work.product,
+            metrics=image.metrics,
+        )
+        yield product
+        wcs = read_wcs(reference.cards)
+        for each in found:
+            yield _detection(each, difference, product, work, wcs)
+
+    def kept(self, chosen: Product, run: Run) -> Image:
+        """Give the image of a reference; the last one is kept, as most images share it."""
+        if chosen.id not in self._kept:
+            self._kept = {chosen.id: run.read(chosen)}
+        return self._kept[chosen.id]
+
+
+def _on_reference(difference: Difference, reference: Image, alignment: Alignment) -> Image:
+    """The difference as it is kept: flux scale, place and zero point are those of the reference."""
+    from include.ccd.forced import flux_noise
+
+    image = difference.on_reference_scale()
+    noise = flux_noise(image, difference.psf)
+    ny, nx = image.sci.shape
+    image.psf = difference.psf.astype("float32")
+    image.cards = reference.cards | image.cards | {"IMAGETYP": DIFFERENCE}
+    shared = (FLUX_EXPTIME, ZERO_POINT, ZERO_POINT_ERROR)
+    image.metrics |= {name: reference.metrics[name] for name in shared if name in reference.metrics}
+    image.metrics |= {
+        "flux_ratio": float(difference.flux_ratio(ny / 2, nx / 2)),
+        NOISE_SCALE: noise.scale,
+        "limit_5sigma_e": _LIMIT_SIGMA * noise.error,
+        "alignment_rms_px": alignment.rms_px,
+        "alignment_stars": float(alignment.matches),
+    }
+    limit_mag, _ = magnitude(image.metrics["limit_5sigma_e"], noise.error, image.metrics)
+    if limit_mag is not None:
+        image.metrics["limit_5sigma_mag"] = limit_mag
+    return image
+
+
+def _detection(
+    found: DifferenceSource, difference: Difference, product: Product, like: SourceList, wcs: Any
+) -> Detection:
+    factor = 1.0 / float(difference.flux_ratio(found.y_px, found.x_px))
+    flux_e, flux_err_e = found.flux * factor, found.flux_error * factor
+    mag, mag_err = magnitude(flux_e, flux_err_e, product.metrics)
+    ra_deg, dec_deg = place(wcs, found.x_px, found.y_px)
+    return Detection(
+        **like.setup(),
+        night=like.night,
+        instrument=like.instrument,
+        difference=product,
+        x_px=found.x_px,
+        y_px=found.y_px,
+        ra_deg=ra_deg,
+        dec_deg=dec_deg,
+        flux_e=flux_e,
+        flux_err_e=flux_err_e,
+        significance=found.significance,
+        mag=mag,
+        mag_err=mag_err,
+        score=found.score,
+        real=found.real,
+        doubts=list(found.doubts),
+        stamps=_stamps(found) if found.real else None,
+    )
+
+
+def place(wcs: Any, x_px: float, y_px: float) -> tuple[float | None, float | None]:
+    """Give right ascension and declination of a pixel, in degrees; None without coordinates."""
+    if wcs is None:
+        return None, None
+    ra_deg, dec_deg = wcs.all_pix2world([[x_px, y_px]], 0)[0]
+    return float(ra_deg), float(dec_deg)
+
+
+def _stamps(found: DifferenceSource) -> bytes:
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.save(stream, np.stack([found.science, found.reference, found.difference]))
+    return stream.getvalue()
