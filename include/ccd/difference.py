@@ -25,7 +25,7 @@ from include.ccd.matching_kernel import (
     stamp_weights,
 )
 from include.ccd.robust import MAD_TO_SIGMA
-from include.ccd.stamps import SIGMA_TO_FWHM, cut, find_stamps, fwhm_px, typical_star
+from include.ccd.stamps import SIGMA_TO_FWHM, cut, find_stamps, fwhm_px, steady_stars, typical_star
 
 Which = Literal["science", "reference"]
 
@@ -191,6 +191,11 @@ def _prepare(
             f"{len(places)} stars stand out by {differencing.stamp_snr:g} sigma, "
             f"{differencing.min_stamps} are needed"
         )
+    steady = steady_stars(
+        filled["science"][:2], (sci, var), places, clip_sigma=differencing.clip_sigma
+    )
+    if steady.sum() >= differencing.min_stamps:
+        places = places[steady]
     frames: dict[Which, _Frame] = {}
     names: tuple[Which, Which] = ("science", "reference")
     for name in names:

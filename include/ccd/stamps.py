@@ -16,6 +16,9 @@ _MOST_STARS: Final = 60
 _CENTRE_ROUNDS: Final = 4
 _WINDOW_SIGMA_PX: Final = 2.0
 _MAX_ROUNDS: Final = 50
+_RATIO_HALF_PX: Final = 8
+_STEADY: Final = 0.05
+_FEWEST_STEADY: Final = 5
 
 Array = npt.NDArray[Any]
 
@@ -76,6 +79,38 @@ def typical_star(sci: Array, places: Array, *, half_px: int) -> npt.NDArray[np.f
         star[:] = shift(star, -offset, order=3, mode="nearest")
     typical = np.median(stars, axis=0)
     return np.asarray(typical / typical.sum())
+
+
+def steady_stars(
+    one: tuple[Array, Array], other: tuple[Array, Array], places: Array, *, clip_sigma: float
+) -> npt.NDArray[np.bool_]:
+    """Which stars (n,) are as bright in one image against the other as most are.
+
+    A star that varies would draw the scale of the whole comparison after it, the more the fewer
+    stars there are.
+
+    Parameters
+    ----------
+    one, other : tuple of float32 (ny, nx)
+        Values and variances.
+    places : int (n, 2)
+        Pixels (y, x), further than 8 px from the border.
+    clip_sigma : float
+        By which a star may differ from the median ratio, in sigma of its own; 5 % always.
+    """
+    ratio, variance = np.zeros(len(places)), np.zeros(len(places))
+    for (sci, var), sign in ((one, 1.0), (other, -1.0)):
+        stars = cut(sci, places, _RATIO_HALF_PX).astype(np.float64)
+        edge = np.ones(stars.shape[1:], np.bool_)
+        edge[1:-1, 1:-1] = False
+        sky = np.median(stars[:, edge], axis=1)
+        flux = np.maximum((stars - sky[:, None, None]).sum(axis=(1, 2)), 1e-9)
+        ratio += sign * np.log(flux)
+        variance += cut(var, places, _RATIO_HALF_PX).sum(axis=(1, 2), dtype=np.float64) / flux**2
+    sigma = np.sqrt(variance)
+    best = np.argsort(sigma, kind="stable")[: max(len(places) // 2, _FEWEST_STEADY)]
+    limit = np.maximum(clip_sigma * sigma, _STEADY)
+    return np.asarray(np.abs(ratio - np.median(ratio[best])) <= limit)
 
 
 def _offsets(stars: Array) -> Array:

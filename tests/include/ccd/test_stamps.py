@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.ccd.stamps import cut, find_stamps, fwhm_px, typical_star
+from include.ccd.stamps import cut, find_stamps, fwhm_px, steady_stars, typical_star
 from tests.star_fields import Stars, expose, render
 
 
@@ -68,3 +68,19 @@ def test_typical_star_ignores_a_neighbour_and_the_sky() -> None:
     near = np.hypot(y, x) < 6
     assert abs((star * x)[near].sum()) < 0.02
     assert abs((star * y)[near].sum()) < 0.02
+
+
+def test_a_star_that_varies_is_not_steady() -> None:
+    """Though it is the brightest of few, and the other image was taken through cloud."""
+    rng = np.random.default_rng(5)
+    x, y = rng.permutation(np.arange(30, 270, 30)) + 0.3, np.arange(30, 270, 30) + 0.4
+    flux = np.array([9e4, 4e4, 3e4, 2e4, 9e3, 6e3, 5e3, 4e3])
+    changed = flux * np.where(np.arange(8) == 0, 1.3, 1.0)
+    images = [
+        expose(0.7**n * render(Stars(x, y, each), 300, fwhm=3.0 + n), sky=300, seed=n)
+        for n, each in enumerate((flux, changed))
+    ]
+    places = np.column_stack([y, x]).astype(np.int64)
+    planes = [(image.sci, image.var) for image in images]
+    steady = steady_stars(*planes, places, clip_sigma=4.0)
+    assert steady.tolist() == [False, *[True] * 7]

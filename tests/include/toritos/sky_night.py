@@ -38,7 +38,12 @@ PLAN = NightPlan(
     flats={"V": 3, "R": 3},
     science={"V": 7, "R": 3},
     seed=7,
-    sky=SkySpec(stars_per_megapixel=900.0, transient_first=4, transient_last=6),
+    sky=SkySpec(
+        stars_per_megapixel=1000.0,
+        faintest_e_per_s=60.0,
+        transient_first=4,
+        transient_last=6,
+    ),
 )
 # References of fewer images than there are.
 OWN = "[referencing]\nimages = 3\n"
