@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from models.product import Product, ProductInput, QualityCheck
 
 if TYPE_CHECKING:
     from include.ccd.image import Image
+    from include.ccd.profile import Profile
     from include.corral.run import Run
 
 
@@ -68,7 +70,7 @@ class ReduceScience(FitsStep):
     conditions = (Frame.kind == "science", Frame.accepted)
     ordering = IN_TIME
     uses = (BIAS, DARK, FLAT)
-    sections = (*FitsStep.sections, "cosmic_rays")
+    sections = (*FitsStep.sections, "cosmic_rays", "site")
 
     def process(self, work: Frame, run: Run) -> Iterator[Product]:
         """Calibrate it, replace the cosmic rays, and measure its quality: one reading, one file."""
@@ -89,7 +91,7 @@ class ReduceScience(FitsStep):
             image,
             inputs={"science": work, **masters},
             like=work,
-            metrics=image.metrics | measure_quality(image),
+            metrics=image.metrics | measure_quality(image) | _conditions(work, profile),
             flags=[*work.flags, *flags],
         )
 
@@ -137,6 +139,16 @@ class NightGate(FitsStep):
                 f"{len(bad)} of {len(work)} calibrated images are bad, by: "
                 f"{', '.join(sorted({check.name for check in bad.values()}))}"
             )
+
+
+def _conditions(frame: Frame, profile: Profile) -> dict[str, float]:
+    """Altitude and moon at the middle of the exposure, where it is known what was pointed at."""
+    from include.toritos.moon import pointing_metrics
+
+    if frame.ra_deg is None or frame.dec_deg is None:
+        return {}
+    middle = frame.observed_at + timedelta(seconds=0.5 * (frame.exptime_s or 0.0))
+    return pointing_metrics(middle, ra_deg=frame.ra_deg, dec_deg=frame.dec_deg, site=profile.site)
 
 
 def _verdict(value: float | None, check: Any) -> str:

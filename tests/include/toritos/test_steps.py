@@ -63,7 +63,7 @@ def test_night_goes_from_files_to_checked_images(site, small_night, run_all) -> 
     assert reports["NightGate"].done == 1
     with site.read() as session:
         verdicts = Counter(session.scalars(select(QualityCheck.verdict)))
-    assert verdicts.total() == 5 * 4
+    assert verdicts.total() == 5 * 6
     assert verdicts["bad"] == 0
 
 
