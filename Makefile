@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo stop check test test-fast system chaos lint format types imports docs coverage requirements audit clean
+.PHONY: help venv demo stop bench check test test-fast system chaos lint format types imports docs coverage requirements audit clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ system: $(READY) ## tests that drive a running Airflow
 
 chaos: $(READY) ## faults of every kind, for an hour; SEED=n does the same again
 	@SEED=$(SEED) $(PY) -m tools.run_tests chaos
+
+bench: $(READY) ## measure beside peers, half an hour; ONLY=part for one; writes bench/RESULTS.md
+	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))
 
 check: lint types imports docs ## everything that is checked without running it
 

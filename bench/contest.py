@@ -1,43 +1,44 @@
-"""One table of contenders at the same work: seconds, ratios, and memory, each in its own process.
+"""Contenders at the same work, taking turns: seconds, processor seconds and memory of each.
 
-Every contender works from files in the page cache, after one run on tiny frames that loads and
-compiles what it needs; peak memory is what it takes beyond that (Linux).
+Every contender is a process of its own (`bench.worker`) and works from files in the page cache,
+after one run on tiny frames that loads and compiles what it needs. They take turns, so that a
+machine that is busy with something else is busy for all of them.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-GAIN_E_PER_ADU, READ_NOISE_E = 1.5, 8.0
+from bench.table import Table, say
 
-Work = Callable[[], object]
-"""If it returns a function, that one gives a remark for the table, and is not timed."""
-Maker = Callable[[str, Path, int], Work]
-"""From a task, the folder of its frames and their size to the work, ready to be timed."""
+ROOT = Path(__file__).resolve().parents[1]
+ENOUGH_S = 60.0
+
+
+class ContenderError(Exception):
+    """A contender ended before its work did."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one contender took for one task, and what is to be said of it."""
+class Contender:
+    """Who works: ``module:maker``, and the Python that runs it."""
 
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    remark: str
+    name: str
+    maker: str
+    python: str = sys.executable
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all contenders work on."""
+    """What all contenders work on; a tiny size of 0 leaves the warming up out."""
 
     frames: Path
     tiny_frames: Path
@@ -46,77 +47,139 @@ class Setting:
     repeat: int
 
 
-def science_header(size: int) -> Any:
-    """What is known of a science frame of 60 s, size × size."""
-    from include.ccd.header import Amplifier, FrameHeader, Section
+@dataclass
+class Result:
+    """What one contender took, run by run, and what is to be said of it."""
 
-    whole = Section.whole((size, size))
-    return FrameHeader(
-        kind="science",
-        camera="bench",
-        filter=None,
-        exptime_s=60.0,
-        observed_at=datetime(2024, 1, 1, tzinfo=UTC),
-        x_binning=1,
-        y_binning=1,
-        readout=None,
-        temperature_c=None,
-        object=None,
-        ra_deg=None,
-        dec_deg=None,
-        airmass=None,
-        width_px=size,
-        height_px=size,
-        saturation_adu=60000.0,
-        amplifiers=(Amplifier(whole, None, whole, GAIN_E_PER_ADU, READ_NOISE_E),),
-    )
+    name: str
+    runs: list[dict[str, float]] = field(default_factory=list)
+    remark: str = ""
+    pixels: Path | None = None
 
+    @property
+    def seconds(self) -> float:
+        """Median of the wall clock."""
+        return statistics.median(run["seconds"] for run in self.runs)
 
-def measure(maker: Maker, task: str, setting: Setting) -> Result:
-    """Median seconds and peak memory of a contender, measured in the calling process."""
-    maker(task, setting.tiny_frames, setting.tiny_size)()
-    work = maker(task, setting.frames, setting.size)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _memory_kb("VmRSS")
-    seconds, cpu_seconds = [], []
-    outcome: object = None
-    for _ in range(setting.repeat):
-        start, cpu_start = time.perf_counter(), time.process_time()
-        outcome = work()
-        seconds.append(time.perf_counter() - start)
-        cpu_seconds.append(time.process_time() - cpu_start)
-    peak_mb = (_memory_kb("VmHWM") - before) / 1024
-    remark = str(outcome()) if callable(outcome) else ""
-    return Result(statistics.median(seconds), statistics.median(cpu_seconds), peak_mb, remark)
+    @property
+    def cpu_seconds(self) -> float:
+        """Median of the processor's time, of all threads."""
+        return statistics.median(run["cpu_seconds"] for run in self.runs)
+
+    @property
+    def peak_mb(self) -> float:
+        """Most memory beyond what was held before the first run."""
+        return max(run["peak_mb"] for run in self.runs)
 
 
-def _memory_kb(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1])
-    return 0
+class _Worker:
+    """The process of a contender."""
+
+    def __init__(self, contender: Contender, task: str, setting: Setting) -> None:
+        self.result = Result(contender.name)
+        self._file = setting.frames / f"result-{task}-{contender.maker.replace(':', '-')}.npy"
+        folders = [setting.frames, setting.size, setting.tiny_frames, setting.tiny_size]
+        command = [contender.python, "-m", "bench.worker", contender.maker, task]
+        command += [str(each) for each in folders]
+        self._process = subprocess.Popen(  # noqa: S603
+            [*command, str(self._file)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._answer()
+
+    @property
+    def spent_s(self) -> float:
+        return sum(run["seconds"] for run in self.result.runs)
+
+    def run(self) -> None:
+        self.result.runs.append(self._ask("run"))
+
+    def finish(self) -> Result:
+        self.result.remark = self._ask("finish")["remark"]
+        self.result.pixels = self._file if self._file.exists() else None
+        return self.result
+
+    def close(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            _pipe(stream).close()
+        self._process.kill()
+        self._process.wait()
+
+    def _ask(self, line: str) -> dict[str, Any]:
+        stdin = _pipe(self._process.stdin)
+        stdin.write(line + "\n")
+        stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        line = _pipe(self._process.stdout).readline()
+        if not line:
+            tail = _pipe(self._process.stderr).read()[-2000:]
+            raise ContenderError(f"{self.result.name} ended:\n{tail}")
+        found: dict[str, Any] = json.loads(line)
+        return found
 
 
-def measure_apart(maker: Maker, task: str, setting: Setting) -> Result:
-    """As `measure`, in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure, maker, task, setting).result()
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
 
 
-def print_table(setting: Setting, tasks: Sequence[str], contenders: Mapping[str, Maker]) -> None:
-    """One line for each task and contender; ratios are to the first contender.
+def contest(task: str, contenders: Sequence[Contender], setting: Setting) -> dict[str, Result]:
+    """Let them take turns; one that has had a minute is not asked again."""
+    workers: list[_Worker] = []
+    try:
+        for contender in contenders:
+            workers.append(_Worker(contender, task, setting))  # noqa: PERF401 - closed below
+        for number in range(setting.repeat):
+            for worker in workers:
+                if number == 0 or worker.spent_s < ENOUGH_S:
+                    worker.run()
+                    last = worker.result.runs[-1]["seconds"]
+                    say(f"  {task}: {worker.result.name} {last:.3f} s")
+        return {worker.result.name: worker.finish() for worker in workers}
+    finally:
+        for worker in workers:
+            worker.close()
 
-    On a machine that others use, too, CPU seconds and their ratio are the steadier numbers.
-    """
-    titles = f"{'seconds':>9}{'ratio':>8}{'CPU s':>9}{'ratio':>8}{'peak MB':>9}"
-    sys.stdout.write(f"{'task':<12}{'contender':<16}{titles}\n")
-    for task in tasks:
-        first: Result | None = None
-        for name, maker in contenders.items():
-            result = measure_apart(maker, task, setting)
-            first = first or result
-            wall = f"{result.seconds:>9.3f}{result.seconds / first.seconds:>8.1f}"
-            cpu = f"{result.cpu_seconds:>9.3f}{result.cpu_seconds / first.cpu_seconds:>8.1f}"
-            row = f"{task:<12}{name:<16}{wall}{cpu}{result.peak_mb:>9.0f}  {result.remark}"
-            sys.stdout.write(f"{row.rstrip()}\n")
-            sys.stdout.flush()
+
+TITLES = ("work", "contender", "runs", "seconds", "ratio", "CPU s", "ratio", "peak MB", "remark")
+
+
+def table_of(title: str, contests: dict[str, dict[str, Result]]) -> Table:
+    """One line for each contender; ratios are to the first one of the same work."""
+    table = Table(title, TITLES)
+    for task, results in contests.items():
+        first = next(iter(results.values()))
+        for name, found in results.items():
+            table.add(
+                task,
+                name,
+                str(len(found.runs)),
+                f"{found.seconds:.3f}",
+                f"{found.seconds / first.seconds:.1f}",
+                f"{found.cpu_seconds:.3f}",
+                f"{found.cpu_seconds / max(first.cpu_seconds, 1e-9):.1f}",
+                f"{found.peak_mb:.0f}",
+                found.remark,
+            )
+    return table
+
+
+def differing(one: Result, other: Result, *, rtol: float, atol: float) -> float:
+    """Part of the pixels in which two results differ by more than the tolerance."""
+    import numpy as np
+
+    if one.pixels is None or other.pixels is None:
+        raise ContenderError(f"{one.name} and {other.name} left nothing to compare")
+    a, b = (np.load(path, mmap_mode="r") for path in (one.pixels, other.pixels))
+    off = [
+        np.count_nonzero(~np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=True))
+        for x, y in zip(a, b, strict=True)
+    ]
+    return float(sum(off)) / float(a.size)

@@ -1,18 +1,14 @@
 """Registering frames and scanning an inbox: this project, and ccdproc's ImageFileCollection.
 
-``python -m bench.loading --frames 10000 --known 100000`` prints one table. This project reads every
-byte of every frame, hashes it, checks its structure, understands its header and commits it to a
-database that survives a power cut; an ImageFileCollection reads headers into memory, and reads them
-again when it is asked again. Every contender runs in a process of its own, from files in the page
-cache; peak memory is what it takes beyond its imports (Linux).
+This project reads every byte of every frame, hashes it, checks its structure, understands its
+header and commits it to a database that survives a power cut; an ImageFileCollection reads headers
+into memory, and reads them again when it is asked again. Every contender runs in a process of its
+own, from files in the page cache.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
-import os
-import sys
 import tempfile
 import time
 import warnings
@@ -27,9 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.table import Report, Table, say
+from bench.worker import memory_kb
 from tools import postgres
 
 PER_FOLDER = 1000
+SIZE_PX = 64
+MANY = 2000
 NIGHT = date(2024, 11, 20)
 
 
@@ -159,13 +159,6 @@ def ccdproc(setting: Setting) -> Iterator[Callable[[], object]]:
     yield lambda: [ImageFileCollection(folder).summary for folder in folders]
 
 
-def _memory_kb(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1])
-    return 0
-
-
 def measure(setting: Setting, repeat: int) -> list[Result]:
     """Do it, and do it again; in the calling process."""
     logging.disable()
@@ -174,11 +167,11 @@ def measure(setting: Setting, repeat: int) -> list[Result]:
     for work in contender(setting):
         for _ in range(repeat):
             Path("/proc/self/clear_refs").write_text("5")
-            before = _memory_kb("VmRSS")
+            before = memory_kb("VmRSS")
             start, cpu_start = time.perf_counter(), time.process_time()
             work()
             seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-            results.append(Result(seconds, cpu, (_memory_kb("VmHWM") - before) / 1024))
+            results.append(Result(seconds, cpu, (memory_kb("VmHWM") - before) / 1024))
     return results
 
 
@@ -186,14 +179,6 @@ def apart(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """Call it in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments, **named).result()
-
-
-def tell(task: str, name: str, files: int, result: Result) -> None:
-    """Print one line."""
-    rate = files / result.seconds
-    row = f"{task:<18}{name:<26}{files:>8}{result.seconds:>10.2f}{result.cpu_seconds:>9.2f}"
-    sys.stdout.write(f"{row}{rate:>11.0f}{result.peak_mb:>9.0f}\n")
-    sys.stdout.flush()
 
 
 def contenders(home: Path, server: str | None) -> Iterator[tuple[str, Setting]]:
@@ -204,43 +189,64 @@ def contenders(home: Path, server: str | None) -> Iterator[tuple[str, Setting]]:
     yield "ccdproc (headers alone)", Setting(home)
 
 
-def compare_loading(home: Path, server: str | None, *, frames: int, size: int) -> None:
+@dataclass
+class _Book:
+    """Where results are written down."""
+
+    report: Report
+    table: Table
+
+    def tell(self, task: str, name: str, files: int, result: Result) -> None:
+        """Append a line."""
+        rate = f"{files / result.seconds:.0f}"
+        numbers = (f"{result.seconds:.2f}", f"{result.cpu_seconds:.2f}", rate)
+        self.table.add(task, name, str(files), *numbers, f"{result.peak_mb:.0f}")
+        say(f"  {task} {files}: {name} {result.seconds:.2f} s")
+
+
+def compare_loading(book: _Book, home: Path, server: str | None, *, frames: int) -> None:
     """Two lines for each contender: all files new, then all files known."""
-    make_frames(home / "inbox", frames=frames, size=size)
+    make_frames(home / "inbox", frames=frames, size=SIZE_PX)
     for name, setting in contenders(home, server):
         first, second = apart(measure, setting, 2)
-        tell("load", name, frames, first)
-        tell("scan again", name, frames, second)
+        book.tell("load", name, frames, first)
+        book.tell("scan again", name, frames, second)
+        if setting.database is not None and frames >= MANY:
+            rate = frames / first.seconds
+            book.report.judge(f"{frames} frames by {name}", rate, "at least", 1000, "a second")
 
 
-def measure_scan(home: Path, server: str | None, *, files: int) -> None:
-    """One line for each database: the best of five scans of an inbox that is known."""
+def measure_scan(book: _Book, home: Path, server: str | None, *, files: int) -> None:
+    """One line for each database: the median of five scans of an inbox that is known."""
     for name, setting in contenders(home, server):
         if setting.database is not None:
             make_known(setting, files=files)
             results = apart(measure, setting, 5)
-            tell("scan of known", name, files, min(results, key=lambda result: result.seconds))
+            middle = sorted(results, key=lambda result: result.seconds)[2]
+            book.tell("scan of known", name, files, middle)
+            what = f"scan of {files:,} known files by {name}"
+            book.report.judge(what, middle.seconds, "at most", files / 100_000, "s")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--frames", type=int, default=2000, help="new frames to load")
-    parser.add_argument("--size", type=int, default=64, help="frames of SIZE x SIZE pixels")
-    parser.add_argument("--known", type=int, default=100_000, help="known files to scan; 0: none")
-    options = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
-    sys.stdout.write(f"{os.cpu_count()} CPUs, load {load:.1f} before; SQLite and server durable\n")
-    title = f"{'seconds':>10}{'CPU s':>9}{'files/s':>11}{'peak MB':>9}"
-    sys.stdout.write(f"\n{'task':<18}{'contender':<26}{'files':>8}{title}\n")
+def run(*, quick: bool) -> Report:
+    """A few frames, many frames, and an inbox of 100,000 known files."""
+    frames, known = (200, 2000) if quick else (2000, 100_000)
+    report = Report(
+        "Loading",
+        f"Frames of {SIZE_PX}²; SQLite and PostgreSQL wait for the disk at each commit.",
+    )
+    table = Table("Loading", ("work", "contender", "files", "s", "CPU s", "files/s", "peak MB"))
+    report.tables.append(table)
+    book = _Book(report, table)
     with tempfile.TemporaryDirectory() as made, a_server(Path(made)) as server:
-        for part, frames in (("small", options.frames // 10), ("large", options.frames)):
+        for part, count in (("small", frames // 10), ("large", frames)):
             with server_database(server, part) as database:
-                compare_loading(Path(made, part), database, frames=frames, size=options.size)
-        if options.known:
-            with server_database(server, "known") as database:
-                measure_scan(Path(made, "known"), database, files=options.known)
-    return 0
+                compare_loading(book, Path(made, part), database, frames=count)
+        with server_database(server, "known") as database:
+            measure_scan(book, Path(made, "known"), database, files=known)
+        if server is None:
+            report.notes.append("PostgreSQL's server is not installed here.")
+    return report
 
 
 @contextmanager
@@ -268,7 +274,3 @@ def server_database(server: str | None, name: str) -> Iterator[str | None]:
         connection.execute(text(f"CREATE DATABASE bench_{name}"))
     yield server.rpartition("/")[0] + f"/bench_{name}"
     engine.dispose()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

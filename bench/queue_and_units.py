@@ -1,82 +1,42 @@
 """What the kernel costs: finding the next work in a long history, and each unit of it.
 
-    python -m bench.queue_and_units [--help]
-
-Everything is made in a temporary folder, with a PostgreSQL server of its own that waits for the
-disk at each commit, as SQLite here does.
+A PostgreSQL server of its own waits for the disk at each commit, as SQLite here does.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ForeignKey, insert, select, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import insert, select, text
 
+from bench.table import Report, Table, say
+from bench.trivial import Thermometer, ToKelvin, make_tables
 from include.corral.changes import subscribe
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.ledger import close_run, open_run
-from include.corral.loader import Loader
 from include.corral.marks import mark, mark_signature
-from include.corral.report import Report
+from include.corral.report import Report as StepReport
 from include.corral.run import Run
 from include.corral.settings import Settings
 from include.corral.step import Step
 from include.corral.trigger import Trigger
 from include.corral.work import StepWork
-from models import CCD, Base, Campaign, Frame, Night, Observatory, Product, StepRun, Unit
+from models import CCD, Base, Campaign, Frame, Night, Observatory, Product
 from tools import postgres
 
 FIRST_NIGHT = date(2020, 1, 1)
 NIGHTS = 1000
 MIDNIGHT = datetime(2020, 1, 2, tzinfo=UTC)
-
-
-class Reading(Base):
-    """What the loader brings."""
-
-    __tablename__ = "bench_reading"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    celsius: Mapped[float]
-
-
-class Kelvin(Base):
-    """What the step makes of it."""
-
-    __tablename__ = "bench_kelvin"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    reading_id: Mapped[int] = mapped_column(ForeignKey("bench_reading.id"))
-    kelvin: Mapped[float]
-
-
-class Thermometer(Loader):
-    """Readings, each another."""
-
-    parameters = {"count": 0}
-
-    def generate(self, corral: Corral) -> Iterator[Reading]:
-        """Give them all."""
-        return (Reading(celsius=number / 7) for number in range(self.parameters["count"]))
-
-
-class ToKelvin(Step):
-    """Every reading in Kelvin."""
-
-    model = Reading
-
-    def process(self, work: Reading, run: Run) -> Iterator[Kelvin]:
-        """Add a constant."""
-        yield Kelvin(reading_id=work.id, kelvin=work.celsius + 273.15)
 
 
 class Look(Step):
@@ -111,12 +71,6 @@ class Copy(Step):
     def process(self, work: Frame, run: Run) -> Iterator[Product]:
         """Make it."""
         yield run.product("copy", Line(work.path.encode() * 40), inputs={"of": work}, like=work)
-
-
-def say(line: str) -> None:
-    """Tell the person who waits."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 @contextmanager
@@ -193,7 +147,7 @@ def fill(corral: Corral, frames: int, nights: Sequence[int]) -> None:
         for day in range(len(nights)):
             key = (FIRST_NIGHT + timedelta(days=day)).isoformat()
             mark(session, Look.name, key, mark_signature(Look()))
-    close_run(corral, run, Report(Look.name, None, run.id), None)
+    close_run(corral, run, StepReport(Look.name, None, run.id), None)
     say("  units and attempts of all of them")
     with corral.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
@@ -233,29 +187,28 @@ def time_of_next_work(
                 text("UPDATE unit SET status = 'done' WHERE id = :id"),
                 {"id": batch.tasks[0].claim.unit_id},
             )
-        close_run(corral, run, Report(Look.name, None, run.id), None)
+        close_run(corral, run, StepReport(Look.name, None, run.id), None)
     return seconds
 
 
 def trivial_units(corral: Corral, units: int) -> list[tuple[str, str]]:
     """Load rows and make a row of each; every one with its record."""
-    tables = [Base.metadata.tables[name] for name in ("bench_reading", "bench_kelvin")]
-    Base.metadata.create_all(corral.engine, tables)
-    drain(corral, Thermometer(count=1)), drain(corral, ToKelvin())
+    make_tables(corral)
     lines = []
-    for name, processor in (("load", Thermometer(count=units + 1)), ("step", ToKelvin())):
-        report, seconds = timed(lambda processor=processor: drain(corral, processor))  # type: ignore[misc]
+    processors = (("load", Thermometer(count=units + 1)), ("step", ToKelvin()))
+    for name, processor in processors:
+        report, seconds = timed(partial(drain, corral, processor))
         assert report.done == units, report.summary()
         lines.append((f"{name} {units:,} rows", f"{units / seconds:,.0f} units/s"))
-    for name, processor in (("load", Thermometer(count=units + 1)), ("step", ToKelvin())):
-        report, seconds = timed(lambda processor=processor: drain(corral, processor))  # type: ignore[misc]
+    for name, processor in processors:
+        report, seconds = timed(partial(drain, corral, processor))
         assert report.done == 0
         lines.append((f"{name} them again", f"{seconds * 1000:.0f} ms"))
     return lines
 
 
-def products(corral: Corral, count: int) -> list[tuple[str, str]]:
-    """Make a small product of each frame, and the same files without rows."""
+def products(corral: Corral, count: int) -> tuple[float, float]:
+    """Milliseconds for each small product of a frame, and for the same files without rows."""
     nights = add_nights(corral, 1)
     with corral.write() as session:
         session.execute(insert(Frame), [frame(number, nights[0]) for number in range(count)])
@@ -271,12 +224,7 @@ def products(corral: Corral, count: int) -> list[tuple[str, str]]:
             store.publish(store.stage(line, {}, folder="bare/copy", name=path))
 
     _, bare_seconds = timed(bare)
-    unit, file = seconds / count * 1000, bare_seconds / count * 1000
-    return [
-        (f"{count} units of one product", f"{unit:.2f} ms each"),
-        ("  of it files (write, sync, hash, rename, sync)", f"{file:.2f} ms each"),
-        ("  of it the framework", f"{unit - file:.2f} ms each"),
-    ]
+    return seconds / count * 1000, bare_seconds / count * 1000
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -286,61 +234,61 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - begin
 
 
-def measure(kind: str, arguments: argparse.Namespace) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Amounts:
+    """How much is measured."""
+
+    frames: int
+    units: int
+    products: int
+    repeat: int
+
+
+def measure(kind: str, amounts: Amounts, report: Report) -> list[tuple[str, str]]:
     """All measurements on one database."""
-    lines = []
-    say(f"{kind}: {arguments.units:,} trivial units")
+    say(f"  {kind}: {amounts.units:,} trivial units")
     with installation(kind) as corral:
-        lines += trivial_units(corral, arguments.units)
-    say(f"{kind}: {arguments.products:,} products")
+        lines = trivial_units(corral, amounts.units)
+    say(f"  {kind}: {amounts.products:,} products")
     with installation(kind) as corral:
-        lines += products(corral, arguments.products)
-    say(f"{kind}: {arguments.frames:,} frames of history")
+        unit, file = products(corral, amounts.products)
+    lines += [
+        (f"{amounts.products} units of one product", f"{unit:.2f} ms each"),
+        ("of it files: write, sync, hash, rename, sync", f"{file:.2f} ms each"),
+        ("of it the framework", f"{unit - file:.2f} ms each"),
+    ]
+    report.judge(f"framework for a unit of one product, {kind}", unit - file, "at most", 5, "ms")
+    say(f"  {kind}: {amounts.frames:,} frames of history")
     with installation(kind) as corral:
         nights = add_nights(corral, NIGHTS)
-        fill(corral, arguments.frames, nights)
+        fill(corral, amounts.frames, nights)
         for partitioned in (True, False):
-            name = "a night's" if partitioned else "any"
+            what = f"find and claim {'a night’s' if partitioned else 'any'} next unit"
             seconds = time_of_next_work(
-                corral,
-                arguments.frames,
-                nights,
-                partitioned=partitioned,
-                repeat=arguments.repeat,
+                corral, amounts.frames, nights, partitioned=partitioned, repeat=amounts.repeat
             )
             median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
-            figure = f"{median:.1f} ms (worst {worst:.1f})"
-            lines.append((f"find and claim {name} next in {arguments.frames:,}", figure))
-        with corral.read() as session:
-            assert session.scalar(select(StepRun.id).limit(1)) is not None
-            assert session.scalar(select(Unit.id).limit(1)) is not None
+            lines.append((what, f"{median:.1f} ms (worst {worst:.1f})"))
+            report.judge(f"{what}, {kind}", median, "at most", 20, "ms")
     return lines
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="With the defaults it takes a few minutes and 3 GB of temporary files.",
+def run(*, quick: bool) -> Report:
+    """A million frames, 10,000 trivial rows, 500 products, on SQLite and PostgreSQL."""
+    amounts = Amounts(10_000, 500, 50, 5) if quick else Amounts(1_000_000, 10_000, 500, 25)
+    report = Report(
+        "Queue and units",
+        f"{amounts.frames:,} frames of history in {NIGHTS:,} nights, all worked on; both databases "
+        "wait for the disk at each commit.",
     )
-    parser.add_argument("--frames", type=int, default=1_000_000, help="in the history")
-    parser.add_argument("--repeat", type=int, default=25, help="claims of which the median is told")
-    parser.add_argument("--units", type=int, default=10_000, help="trivial ones")
-    parser.add_argument("--products", type=int, default=500, help="small files")
-    parser.add_argument(
-        "--databases", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"]
-    )
-    arguments = parser.parse_args(argv)
-    table: dict[str, dict[str, str]] = {}
-    for kind in arguments.databases:
-        for name, figure in measure(kind, arguments):
-            table.setdefault(name, {})[kind] = figure
-    say("")
-    say(f"{'':<48}" + "".join(f"{kind:>26}" for kind in arguments.databases))
-    for name, figures in table.items():
-        say(f"{name:<48}" + "".join(f"{figures.get(k, ''):>26}" for k in arguments.databases))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    kinds = ["sqlite"]
+    if postgres.server_binaries() is None:
+        report.notes.append("PostgreSQL's server is not installed here.")
+    else:
+        kinds.append("postgresql")
+    found = {kind: dict(measure(kind, amounts, report)) for kind in kinds}
+    table = Table("Queue and units", ("figure", *kinds))
+    for name in found["sqlite"]:
+        table.add(name, *(found[kind][name] for kind in kinds))
+    report.tables.append(table)
+    return report

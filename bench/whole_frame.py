@@ -1,61 +1,46 @@
 """From a raw frame to a clean calibrated image and a catalogue: this project and the usual tools.
 
-``python -m bench.whole_frame --size 4096`` prints one table, see `bench.contest`. The usual tools
-are ccdproc with uncertainty, astroscrappy through it, photutils' Background2D, DAOStarFinder and
-circular apertures with errors; and, as a second one, photutils' segmentation with deblending
-instead of DAOStarFinder. Both sides read FITS, and write values, variance and mask.
+The usual tools are ccdproc with uncertainty, astroscrappy through it, photutils' Background2D,
+DAOStarFinder and circular apertures with errors; and, as a second one, photutils' segmentation
+with deblending instead of DAOStarFinder.
 """
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
-import tempfile
-import warnings
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.contest import (
+from bench.calibrating import by_ccdproc, ccdproc_masters, our_masters
+from bench.contest import Contender, contest, table_of
+from bench.frames import (
+    EXPTIME_S,
     GAIN_E_PER_ADU,
+    PROVENANCE,
     READ_NOISE_E,
-    Setting,
-    Work,
-    print_table,
     science_header,
+    setting_of,
+    simulated,
 )
+from bench.table import Report
+from bench.worker import Finish, Outcome, Work
 
-WARM_UP_PX = 256
-EXPTIME_S = 60.0
+TINY_PX = 256
 FWHM_PX = 3.0
-PROVENANCE: dict[str, Any] = {
-    "step": "bench",
-    "version": "1",
-    "fingerprint": "0" * 64,
-    "parameters": {},
-    "inputs": [],
-}
+CONTENDERS = [
+    Contender("this project", "bench.whole_frame:ours"),
+    Contender("usual, DAOStarFinder", "bench.whole_frame:starfinder"),
+    Contender("usual, segmentation", "bench.whole_frame:segmentation"),
+]
 
 
-def make_frame(folder: Path, *, size: int) -> None:
+def make_frame(folder: Path, size: int) -> None:
     """Write one raw science frame, its masters and the true brightness of its stars."""
-    from include.toritos.simulator import NightPlan, Truth, simulate_frame
+    from include.toritos.simulator import simulate_frame
 
-    plan = NightPlan(
-        night=date(2026, 11, 20),
-        size_px=size,
-        biases=0,
-        darks={},
-        flats={},
-        science={"V": 1},
-        exptime_s=EXPTIME_S,
-        seed=5,
-    )
-    truth = Truth(plan)
+    truth = simulated(size)
     simulate_frame(truth, truth.science[0], folder).rename(folder / "science.fits")
     detector = truth.detector
     planes = {
@@ -73,7 +58,7 @@ def make_frame(folder: Path, *, size: int) -> None:
     np.save(folder / "stars.npy", np.column_stack([x_px, y_px, flux_e]))
 
 
-def _remark(folder: Path, x_px: Any, y_px: Any, flux_e: Any) -> str:
+def _outcome(folder: Path, x_px: Any, y_px: Any, flux_e: Any) -> Outcome:
     """How many stars brighter than 3000 e were found, and how well measured."""
     from scipy.spatial import cKDTree
 
@@ -85,7 +70,7 @@ def _remark(folder: Path, x_px: Any, y_px: Any, flux_e: Any) -> str:
     found = np.asarray(distance) < 1.5
     ratio = np.asarray(flux_e)[np.asarray(rows)[found]] / stars[found, 2]
     number = f"{len(x_px)} sources, {np.mean(found):.1%} of the stars over 3000 e"
-    return f"{number}, median flux {np.median(ratio):.3f} of the truth"
+    return Outcome(f"{number}, median flux {np.median(ratio):.3f} of the truth")
 
 
 def ours(task: str, folder: Path, size: int) -> Work:
@@ -93,32 +78,19 @@ def ours(task: str, folder: Path, size: int) -> Work:
     from include.ccd.calibrate import calibrate
     from include.ccd.calibration import Calibration
     from include.ccd.cosmic_rays import remove_cosmic_rays
-    from include.ccd.image import Image
     from include.ccd.raw import RawFrame
     from include.ccd.sources import find_sources
 
-    header, bad = science_header(size), np.load(folder / "bad.npy")
-    masters = {
-        name: Image(np.load(folder / f"{name}.npy"), np.load(folder / f"{name}_var.npy"))
-        for name in ("bias", "dark", "flat")
-    }
-    masters["dark"].cards = {"EXPTIME": EXPTIME_S, "BIASCOR": True}
+    header, bad, masters = science_header(size), np.load(folder / "bad.npy"), our_masters(folder)
 
-    def work() -> Callable[[], str]:
+    def work() -> Finish:
         frame = RawFrame(folder / "science.fits", header)
-        image = calibrate(
-            frame,
-            bias=masters["bias"],
-            dark=masters["dark"],
-            flat=masters["flat"],
-            calibration=Calibration(),
-            bad_pixels=bad,
-        )
+        image = calibrate(frame, **masters, calibration=Calibration(), bad_pixels=bad)
         remove_cosmic_rays(image)
         table = find_sources(image, exptime_s=EXPTIME_S).table
         with (folder / "ours.fits").open("wb") as stream:
             image.write(stream, PROVENANCE)
-        return lambda: _remark(folder, table["x_px"], table["y_px"], table["flux_psf"])
+        return lambda: _outcome(folder, table["x_px"], table["y_px"], table["flux_psf"])
 
     return work
 
@@ -126,31 +98,12 @@ def ours(task: str, folder: Path, size: int) -> Work:
 def _usual(folder: Path, detect: Callable[[Any, Any, Any], tuple[Any, Any, Any]]) -> Work:
     """Work of ccdproc, astroscrappy and photutils, as their documentation writes it."""
     import ccdproc
-    from astropy import units as u
-    from astropy.nddata import CCDData, StdDevUncertainty
     from photutils.background import Background2D
 
-    warnings.simplefilter("ignore")
-    logging.disable()
-    bad, made = np.load(folder / "bad.npy"), {}
-    for name in ("bias", "dark", "flat"):
-        unit = u.dimensionless_unscaled if name == "flat" else u.adu
-        error = StdDevUncertainty(np.sqrt(np.load(folder / f"{name}_var.npy")))
-        made[name] = CCDData(np.load(folder / f"{name}.npy"), unit=unit, uncertainty=error)
+    bad, masters = np.load(folder / "bad.npy"), ccdproc_masters(folder)
 
-    def work() -> Callable[[], str]:
-        ccd = ccdproc.ccd_process(
-            CCDData.read(folder / "science.fits", unit="adu"),
-            error=True,
-            gain=GAIN_E_PER_ADU * u.electron / u.adu,
-            readnoise=READ_NOISE_E * u.electron,
-            gain_corrected=False,
-            master_bias=made["bias"],
-            dark_frame=made["dark"],
-            dark_exposure=EXPTIME_S * u.s,
-            data_exposure=EXPTIME_S * u.s,
-            master_flat=made["flat"],
-        )
+    def work() -> Finish:
+        ccd = by_ccdproc(folder, masters)
         ccd.mask = bad.copy()
         ccd = ccdproc.cosmicray_lacosmic(
             ccd, readnoise=READ_NOISE_E, satlevel=95000.0, gain_apply=False
@@ -158,7 +111,7 @@ def _usual(folder: Path, detect: Callable[[Any, Any, Any], tuple[Any, Any, Any]]
         background = Background2D(ccd.data, 64, mask=ccd.mask)
         x_px, y_px, flux_e = detect(ccd, ccd.data - background.background, background)
         ccd.write(folder / "peer.fits", overwrite=True)
-        return lambda: _remark(folder, x_px, y_px, flux_e)
+        return lambda: _outcome(folder, x_px, y_px, flux_e)
 
     return work
 
@@ -203,26 +156,18 @@ def segmentation(task: str, folder: Path, size: int) -> Work:
     return _usual(folder, _segmentation)
 
 
-CONTENDERS = {"this project": ours, "starfinder": starfinder, "segmentation": segmentation}
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--size", type=int, default=2048, help="a frame of SIZE x SIZE pixels")
-    parser.add_argument("--repeat", type=int, default=3, help="runs, of which the median counts")
-    parser.add_argument("--only", nargs="+", choices=tuple(CONTENDERS), default=tuple(CONTENDERS))
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as made:
-        folders = Path(made, "frame"), Path(made, "tiny")
-        setting = Setting(*folders, options.size, WARM_UP_PX, options.repeat)
-        for folder, size in zip(folders, (options.size, WARM_UP_PX), strict=True):
-            folder.mkdir()
-            make_frame(folder, size=size)
-        sys.stdout.write(f"a frame of {options.size}², median of {options.repeat} runs\n\n")
-        print_table(setting, ["whole"], {name: CONTENDERS[name] for name in options.only})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def run(*, quick: bool) -> Report:
+    """One frame of 4096²."""
+    size = 512 if quick else 4096
+    report = Report(
+        "A whole frame",
+        f"A simulated frame of {size}² from a raw file to a calibrated, cleaned file and a "
+        "catalogue. Of the usual tools, the faster one is what is judged against.",
+    )
+    with setting_of(make_frame, size=size, tiny_size=TINY_PX, repeat=3) as setting:
+        found = contest("whole frame", CONTENDERS, setting)
+    us, *usual = found.values()
+    fastest = min(peer.seconds for peer in usual)
+    report.judge("faster than the usual tools", fastest / us.seconds, "at least", 20, "×")
+    report.tables = [table_of("A whole frame", {"whole frame": found})]
+    return report

@@ -1,18 +1,14 @@
 """How fast frames from the outside are read: here, by the reader process, and by astropy.
 
-``python -m bench.read_frames --frames 1000 --size 64`` prints files and megabytes per second of
-wall clock and of processor time, for plain, gzip and tile-compressed files in the page cache.
 astropy opens the file and touches header and data; it computes no digest and checks nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import io
 import resource
-import sys
 import tempfile
 import time
 import warnings
@@ -21,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+
+from bench.table import Report, Table
 
 WRAPPINGS = ("plain", "gzip", "tiles")
 CAMERA = Path(__file__).resolve().parents[1] / "include" / "toritos" / "profiles" / "toritos.toml"
@@ -91,8 +89,8 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def measure(read: Callable[[Path], object], paths: Sequence[Path], *, repeats: int) -> str:
-    """One line of the table: the best of some rounds."""
+def measure(read: Callable[[Path], object], paths: Sequence[Path], *, repeats: int) -> list[str]:
+    """Files and megabytes per second and microseconds of the processor: the best of some rounds."""
     from include.ccd.safe_reader import shared_reader
 
     read(paths[0])
@@ -107,27 +105,22 @@ def measure(read: Callable[[Path], object], paths: Sequence[Path], *, repeats: i
         read(paths[0])
     wall, used = min(rounds)
     megabytes = sum(path.stat().st_size for path in paths) / 1e6
-    return f"{len(paths) / wall:>9.0f}{megabytes / wall:>9.0f}{1e6 * used / len(paths):>14.0f}"
+    return [
+        f"{len(paths) / wall:.0f}",
+        f"{megabytes / wall:.0f}",
+        f"{1e6 * used / len(paths):.0f}",
+    ]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.read_frames", description=__doc__)
-    parser.add_argument("--frames", type=int, default=500)
-    parser.add_argument("--size", type=int, default=64, help="side of a frame in pixels")
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args(arguments)
+def run(*, quick: bool) -> Report:
+    """Small frames in three wrappings."""
     warnings.simplefilter("ignore")
+    frames, size = (50 if quick else 500), 64
+    table = Table("Reading", ("wrapping", "reader", "files/s", "MB/s", "CPU µs a file"))
     with tempfile.TemporaryDirectory() as folder:
-        frames = make_frames(Path(folder), frames=options.frames, size=options.size)
-        sys.stdout.write(f"{'':<24}{'files/s':>9}{'MB/s':>9}{'CPU us/file':>14}\n")
-        for wrapping, paths in frames.items():
+        made = make_frames(Path(folder), frames=frames, size=size)
+        for wrapping, paths in made.items():
             for name, read in readers().items():
-                line = measure(read, paths, repeats=options.repeats)
-                sys.stdout.write(f"{wrapping:<7}{name:<17}{line}\n")
-                sys.stdout.flush()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                table.add(wrapping, name, *measure(read, paths, repeats=3))
+    about = f"{frames} frames of {size}² in the page cache; `inspect_safely` is what a loader uses."
+    return Report("Reading frames from outside", about, [table])

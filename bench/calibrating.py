@@ -1,0 +1,188 @@
+"""One frame, calibrated from file to file with variance and mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.contest import Contender, contest, differing, table_of
+from bench.frames import (
+    EXPTIME_S,
+    GAIN_E_PER_ADU,
+    PROVENANCE,
+    READ_NOISE_E,
+    SATURATION_ADU,
+    science_header,
+    setting_of,
+)
+from bench.table import Report
+from bench.worker import Finish, Outcome, Work
+
+TINY_PX = 64
+CONTENDERS = [
+    Contender("this project", "bench.calibrating:ours"),
+    Contender("ccdproc", "bench.calibrating:ccdproc"),
+    Contender("numpy", "bench.calibrating:numpy"),
+    Contender("bare read and write", "bench.calibrating:bare"),
+]
+# Values and variances as float32, the mask as uint16.
+BYTES_PER_PIXEL = 4 + 4 + 2
+
+
+def make_frame(folder: Path, size: int) -> None:
+    """Write one science frame and its three masters."""
+    from astropy.io import fits
+
+    rng = np.random.default_rng(1)
+    shape = (size, size)
+    fits.writeto(folder / "science.fits", (rng.poisson(600, shape) + 1000).astype(np.uint16))
+    for name, level in (("bias", 1000.0), ("dark", 20.0), ("flat", 1.0)):
+        values = rng.normal(level, 0.01 * level, shape).astype(np.float32)
+        np.save(folder / f"{name}.npy", values)
+        np.save(folder / f"{name}_var.npy", np.full(shape, (0.01 * level) ** 2, np.float32))
+
+
+def masters_of(folder: Path) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Values and variances of the masters."""
+    return {
+        name: (np.load(folder / f"{name}.npy"), np.load(folder / f"{name}_var.npy"))
+        for name in ("bias", "dark", "flat")
+    }
+
+
+def our_masters(folder: Path) -> dict[str, Any]:
+    """The same as this project keeps them."""
+    from include.ccd.image import Image
+
+    found = {name: Image(sci, var) for name, (sci, var) in masters_of(folder).items()}
+    found["dark"].cards = {"EXPTIME": EXPTIME_S, "BIASCOR": True}
+    return found
+
+
+def ccdproc_masters(folder: Path) -> dict[str, Any]:
+    """The same as ccdproc wants them."""
+    from astropy import units as u
+    from astropy.nddata import CCDData, StdDevUncertainty
+
+    return {
+        name: CCDData(
+            sci,
+            unit=u.dimensionless_unscaled if name == "flat" else u.adu,
+            uncertainty=StdDevUncertainty(np.sqrt(var)),
+        )
+        for name, (sci, var) in masters_of(folder).items()
+    }
+
+
+def ours(task: str, folder: Path, size: int) -> Work:
+    """Work of this project."""
+    from include.ccd.calibrate import calibrate
+    from include.ccd.calibration import Calibration
+    from include.ccd.raw import RawFrame
+
+    header, masters = science_header(size), our_masters(folder)
+
+    def work() -> Finish:
+        frame = RawFrame(folder / "science.fits", header)
+        image = calibrate(frame, **masters, calibration=Calibration())
+        with (folder / "ours.fits").open("wb") as stream:
+            image.write(stream, PROVENANCE)
+        return lambda: Outcome(pixels=image.sci)
+
+    return work
+
+
+def by_ccdproc(folder: Path, masters: dict[str, Any]) -> Any:
+    """A frame calibrated by ccdproc with uncertainty."""
+    import ccdproc as peer
+    from astropy import units as u
+    from astropy.nddata import CCDData
+
+    return peer.ccd_process(
+        CCDData.read(folder / "science.fits", unit="adu"),
+        error=True,
+        gain=GAIN_E_PER_ADU * u.electron / u.adu,
+        readnoise=READ_NOISE_E * u.electron,
+        gain_corrected=False,
+        master_bias=masters["bias"],
+        dark_frame=masters["dark"],
+        dark_exposure=EXPTIME_S * u.s,
+        data_exposure=EXPTIME_S * u.s,
+        master_flat=masters["flat"],
+    )
+
+
+def ccdproc(task: str, folder: Path, size: int) -> Work:
+    """Work of ccdproc, as its documentation writes it; it divides by the flat over its mean."""
+    masters = ccdproc_masters(folder)
+    mean = float(masters["flat"].data.mean())
+
+    def work() -> Finish:
+        image = by_ccdproc(folder, masters)
+        image.write(folder / "peer.fits", overwrite=True)
+        return lambda: Outcome(pixels=image.data / mean)
+
+    return work
+
+
+def numpy(task: str, folder: Path, size: int) -> Work:
+    """Work of a short script."""
+    from astropy.io import fits
+
+    (bias, bias_var), (dark, dark_var), (flat, flat_var) = masters_of(folder).values()
+    gain = np.float32(GAIN_E_PER_ADU)
+
+    def work() -> Finish:
+        raw = fits.getdata(folder / "science.fits", memmap=False).astype(np.float32)
+        collected = (raw - bias) * gain
+        value = (collected - dark * gain) / flat
+        noise = np.maximum(collected, 0) + READ_NOISE_E**2 + gain**2 * (bias_var + dark_var)
+        variance = (noise + value**2 * flat_var) / flat**2
+        mask = np.where(raw >= SATURATION_ADU, 4, 0).astype(np.uint16)
+        units = [fits.PrimaryHDU(), *(fits.ImageHDU(plane) for plane in (value, variance, mask))]
+        fits.HDUList(units).writeto(folder / "numpy.fits", overwrite=True)
+        return lambda: Outcome(pixels=value)
+
+    return work
+
+
+def bare(task: str, folder: Path, size: int) -> Work:
+    """The bytes that come in, and as many as go out."""
+    source = folder / "science.fits"
+    buffer, product = bytearray(source.stat().st_size), bytes(BYTES_PER_PIXEL * size * size)
+
+    def work() -> None:
+        with source.open("rb", buffering=0) as stream:
+            stream.readinto(buffer)
+        with (folder / "bare.fits").open("wb", buffering=0) as stream:
+            left = memoryview(product)
+            while left:
+                left = left[stream.write(left) :]
+
+    return work
+
+
+def run(*, quick: bool) -> Report:
+    """One frame of 4096²."""
+    size = 512 if quick else 4096
+    report = Report(
+        "Calibration",
+        f"A frame of {size}² from a raw file to a file of values, variances and mask; bias, dark "
+        "and flat are in memory. Nothing is synced to the disk.",
+    )
+    with setting_of(make_frame, size=size, tiny_size=TINY_PX, repeat=7) as setting:
+        found = contest("calibrate", CONTENDERS, setting)
+        us, peer, copy = (
+            found[name] for name in ("this project", "ccdproc", "bare read and write")
+        )
+        report.judge("faster than ccdproc", peer.seconds / us.seconds, "at least", 15, "×")
+        report.judge("time over bare read and write", us.seconds / copy.seconds, "at most", 2, "×")
+        off = differing(us, peer, rtol=1e-4, atol=0.01)
+        report.judge(
+            "pixels that differ from ccdproc's by over 0.01 e", off, "at most", 1e-5, "of all"
+        )
+    report.tables = [table_of("Calibration", {"calibrate": found})]
+    return report
