@@ -93,8 +93,7 @@ class Frame(ObservingSetup, Base):
 
     def content(self) -> str:
         """Identity of the pixels and of what is believed about them: the same in any database."""
-        believed = {**self.setup(), "night_id": self.night.date if self.night else None}
-        return canonical_json([self.sha256, self.kind, self.instrument, believed])
+        return canonical_json([self.sha256, self.kind, self.instrument, self.setup_content()])
 
 
 class Sighting(Base):

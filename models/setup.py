@@ -78,3 +78,7 @@ class ObservingSetup:
     def setup(self) -> dict[str, Any]:
         """Give the columns above by name, as a product made from this takes them over."""
         return {name: getattr(self, name) for name in SETUP_COLUMNS}
+
+    def setup_content(self) -> dict[str, Any]:
+        """Give the same as a fingerprint takes it: the night by its date, as in any database."""
+        return {**self.setup(), "night_id": self.night.date if self.night else None}

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Boolean, Float, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from models.base import Base
+from models.base import Base, canonical_json
 from models.columns import SHA256
 from models.product import Derived, Product
 from models.setup import ObservingSetup
@@ -153,6 +153,11 @@ class AstrometricSolution(Derived, ObservingSetup, Base):
 
     source_list: Mapped[SourceList] = relationship()
     product: Mapped[Product] = relationship()
+
+    def content(self) -> str:
+        """Identity of the solution and of what was measured: the same in any database."""
+        found = [self.catalog, self.solved, self.wcs, self.setup_content()]
+        return canonical_json([self.source_list.content(), *found])
 
 
 class PhotometricSolution(Derived, ObservingSetup, Base):

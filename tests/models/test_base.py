@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models import Base, Frame, Night, Product
 from models.base import canonical_json
+from models.source import AstrometricSolution, SourceList
 
 
 class Thing(Base):
@@ -49,6 +50,27 @@ def test_content_of_a_frame_is_the_same_in_any_database() -> None:
     ]
     assert contents[0] == contents[1]
     assert contents[0] != contents[2]
+
+
+def test_content_of_a_solution_is_the_same_in_any_database() -> None:
+    """It follows from what was measured and found, whatever numbers rows have."""
+
+    def solution(number: int, measured: str, wcs: dict[str, float]) -> AstrometricSolution:
+        return AstrometricSolution(
+            id=number,
+            unit_id=number,
+            source_list_id=number,
+            source_list=SourceList(id=number, sha256=measured),
+            catalog="stars",
+            solved=True,
+            wcs=wcs,
+            night=Night(id=number, date=date(2026, 11, 20)),
+        )
+
+    first = solution(1, "abc", {"CRVAL1": 1.0}).content()
+    assert solution(2, "abc", {"CRVAL1": 1.0}).content() == first
+    assert solution(1, "abd", {"CRVAL1": 1.0}).content() != first
+    assert solution(1, "abc", {"CRVAL1": 1.5}).content() != first
 
 
 def test_row_is_shown_by_its_class_and_key() -> None:
