@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message
@@ -16,6 +17,8 @@ from tools.progress import wait_until
 
 Answer = str | Callable[[SMTP], Any]
 FINE = "250 OK"
+# The server tells of every command; thousands of mails would drown what a test says.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
 class Office:
