@@ -26,6 +26,7 @@ class CandidateConfirmed(Alert):
     """
 
     model = Candidate
+    conditions = (Candidate.current,)
 
     def subject(self, row: Candidate) -> str:
         """Say what, how bright, and how sure."""

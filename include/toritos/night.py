@@ -39,5 +39,5 @@ STAGES: tuple[dict[str, Any], ...] = (
 
 RULES: tuple[str, ...] = (
     "include.toritos.alerts.QuarantinedFiles",
-    "include.toritos.candidate_alerts.CandidateConfirmed",
+    "include.toritos.candidate_alert.CandidateConfirmed",
 )

@@ -6,7 +6,7 @@ from include.corral import cli
 from include.corral.pipeline import Pipeline
 from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
-from include.toritos.candidate_alerts import CandidateConfirmed
+from include.toritos.candidate_alert import CandidateConfirmed
 from include.toritos.commands import add_light_curve, add_report
 from include.toritos.loader import FitsInbox
 from include.toritos.look_command import add_look

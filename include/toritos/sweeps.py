@@ -14,7 +14,7 @@ from include.corral.sweep import Part
 from include.corral.violation import Promise
 from include.toritos.account import files_are_accounted_for
 from include.toritos.alerts import QuarantinedFiles
-from include.toritos.candidate_alerts import CandidateConfirmed
+from include.toritos.candidate_alert import CandidateConfirmed
 from include.toritos.freshness import silent_camera
 from include.toritos.night import STAGES
 from include.toritos.night_end import PARAMETERS, ended_nights
