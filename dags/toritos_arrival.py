@@ -15,7 +15,7 @@ from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable
 
 from corral_ops.branch import branch
 from corral_ops.defaults import dag_defaults, task_defaults
-from include.toritos.night import STAGES
+from include.toritos.night import ARRIVING
 
 FRAMES = Asset("toritos_frames", uri="corral://toritos/frames")
 
@@ -30,4 +30,4 @@ with DAG(
     default_args=task_defaults(owner="toritos", per="day"),
     **dag_defaults(per="day", timeout=timedelta(hours=2)),
 ):
-    branch(STAGES, group_id="night", failure_policy="tolerate_waiting")
+    branch(ARRIVING, group_id="night")

@@ -17,8 +17,16 @@ class FailurePolicy(StrEnum):
     """The task fails, after the good units are committed."""
     TOLERATE_WAITING = "tolerate_waiting"
     """As FAIL, but units that only wait for something upstream do not count."""
+    TOLERATE_REFUSED = "tolerate_refused"
+    """As TOLERATE_WAITING, nor those whose input is bad: what stands on them does without."""
     WARN = "warn"
     """The task succeeds; the failures are in the ledger and in its log."""
+
+
+TOLERATED = {
+    FailurePolicy.TOLERATE_WAITING: (FailureClass.UPSTREAM_MISSING,),
+    FailurePolicy.TOLERATE_REFUSED: (FailureClass.UPSTREAM_MISSING, FailureClass.BAD_DATA),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +127,8 @@ class Report:
         """
         policy = FailurePolicy(policy)
         failures = self.failures + self.standing
-        if policy is FailurePolicy.TOLERATE_WAITING:
-            waiting = FailureClass.UPSTREAM_MISSING
-            failures = [f for f in failures if f.failure_class is not waiting]
+        tolerated = TOLERATED.get(policy, ())
+        failures = [f for f in failures if f.failure_class not in tolerated]
         if policy is FailurePolicy.WARN or not failures:
             return
         if any(f.failure_class is FailureClass.RETRY for f in failures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -17,6 +18,7 @@ from include.toritos.fits_step import (
     write_flags,
 )
 from include.toritos.gates import gate_of
+from include.toritos.master_check import RECIPE, require_like_the_last
 from models.frame import Frame
 from models.product import Product
 
@@ -66,18 +68,27 @@ class MasterStep(FitsStep):
             flags.append(FEW)
             image.cards["NEXPECT"] = (gate.expected, "frames expected")
         write_flags(image, flags, masters)
+        image.cards[RECIPE] = (self._recipe(work[0]), "of version and settings")
+        made, observed_at = f"master_{self.kind}", middle(work)
+        require_like_the_last(
+            image, made, like=work[0], at=observed_at, profile=self.profile(work[0]), run=run
+        )
         yield run.product(
-            f"master_{self.kind}",
+            made,
             image,
             inputs={self.kind: work, **masters},
             like=work[0],
             metrics=image.metrics,
             flags=flags,
-            observed_at=middle(work),
+            observed_at=observed_at,
             temperature_c=mean_temperature_c(work),
             exptime_s=0.0 if self.kind == "bias" else work[0].exptime_s,
             object=None,
         )
+
+    def _recipe(self, like: Frame) -> str:
+        text = self.signature + self.profile(like).digest(*self.sections)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def configuration(self, rows: Sequence[Any]) -> Mapping[str, Any]:
         """As of any step on frames, and, where frames are missing, what the profile says to that.

@@ -9,9 +9,10 @@ _SOURCES = "include.toritos.source_steps"
 _SKY = "include.toritos.sky_steps"
 _TARGETS = "include.toritos.target_steps"
 
-# A master that cannot be made (a clouded twilight) is no failure by itself: what needs it takes
-# one of another night, as the profile allows, or fails and says so.
-_MASTER = {"failure_policy": "tolerate_waiting"}
+# A master that cannot be made (a clouded twilight, a stuck shutter) is no failure by itself: what
+# needs it takes one of another night, as the profile allows, or fails and says so. Of masters that
+# were refused the sweep tells, see `toritos.refused_calibrations`.
+_MASTER = {"failure_policy": "tolerate_refused"}
 
 
 def _after(*stages: str) -> dict[str, Any]:
@@ -36,6 +37,9 @@ STAGES: tuple[dict[str, Any], ...] = (
     # A night in which anything failed does not pass.
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )
+
+# While frames still come, waiting is no failure.
+ARRIVING = tuple({"failure_policy": "tolerate_waiting", **stage} for stage in STAGES)
 
 RULES: tuple[str, ...] = (
     "include.toritos.alerts.QuarantinedFiles",

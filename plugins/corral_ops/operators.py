@@ -32,8 +32,8 @@ class DrainOperator(BaseOperator):
 
     :param processor: dotted path of the class.
     :param parameters: values that depart from the class's own.
-    :param failure_policy: what failed units mean for the task: ``fail``, ``tolerate_waiting`` or
-        ``warn``; the good ones are committed in any case.
+    :param failure_policy: what failed units mean for the task: ``fail``, ``tolerate_waiting``,
+        ``tolerate_refused`` or ``warn``; the good ones are committed in any case.
     :param conn_id: the installation.
     """
 

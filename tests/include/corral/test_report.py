@@ -36,6 +36,8 @@ def report(*failures: Failure, standing: tuple[Failure, ...] = ()) -> Report:
         ((WAITING,), (), "tolerate_waiting", None),
         ((WAITING, BAD), (), "tolerate_waiting", PermanentlyFailed),
         ((WAITING, WET), (), "tolerate_waiting", UnitsFailed),
+        ((WAITING, BAD), (), "tolerate_refused", None),
+        ((BAD, WET), (), "tolerate_refused", UnitsFailed),
         ((BAD, WET, WAITING), (BAD,), "warn", None),
     ],
 )

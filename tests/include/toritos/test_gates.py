@@ -113,7 +113,7 @@ def test_fewer_are_used_and_flagged_after_the_deadline(gated, night, run_all, cl
     clock.now += timedelta(hours=49)
     assert to_do(corral) == ["2026-11-20"]
     reports = run_all(corral)
-    assert [report.failures for report in reports.values()] == [[]] * 7
+    assert [report.failures for report in reports.values()] == [[]] * len(reports)
     (master,) = made(corral, "master_bias")
     assert master.flags == ["few_frames"]
     image = Image.read(corral.store.locate(master.path))
