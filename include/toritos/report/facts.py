@@ -190,6 +190,8 @@ class NightFacts:
         What a closed night should have and does not; it is complete without.
     notes
         What is unusual, and allowed.
+    unplaced
+        Images without a place on the sky or without a zero point, by reason.
     candidates, curves
         What is new in the sky, and light curves of interest.
     """
@@ -209,6 +211,7 @@ class NightFacts:
     turned_down: tuple[TurnedDown, ...] = ()
     images: tuple[Measured, ...] = ()
     checks: tuple[Check, ...] = ()
+    unplaced: tuple[Tally, ...] = ()
     standing: tuple[Standing, ...] = ()
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

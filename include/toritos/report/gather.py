@@ -28,7 +28,7 @@ from include.toritos.report.facts import (
 )
 from include.toritos.report.missing import find_missing, find_notes
 from include.toritos.report.products import find_checks, find_images, find_masters, find_turned_down
-from include.toritos.report.sky import find_candidates, find_curves
+from include.toritos.report.sky import find_candidates, find_curves, find_unplaced
 from include.toritos.report.standing import find_alerts, find_standing
 from include.toritos.report.words import short
 from models.correction import Correction
@@ -104,6 +104,7 @@ def gather(
         turned_down=find_turned_down(session, span.night_ids),
         images=images,
         checks=find_checks(session, span.night_ids),
+        unplaced=find_unplaced(session, span.night_ids),
         standing=find_standing(session, span.first, span.last),
         missing=find_missing(session, span.night_ids, profile),
         notes=find_notes(session, span.night_ids),

@@ -39,6 +39,8 @@ def needs(facts: NightFacts) -> Iterator[str]:
         yield f"{counted(tally.number, 'file')} not whole yet ({tally.what}): send again."
     if facts.bad:
         yield f"{facts.bad} of {counted(len(facts.images), 'image')} bad by the checks: look."
+    for tally in facts.unplaced:
+        yield f"{counted(tally.number, 'image')} {tally.what}."
     untold = sum(1 for row in facts.alerts if row.is_stuck)
     if untold:
         yield f"{counted(untold, 'alert')} not delivered: see `corral alerts`."

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, undefer
 
+from include.toritos.report.facts import Tally
 from include.toritos.report.sky_facts import Curve, Found, Point
 from include.toritos.report.words import short
 from models.product import Product
+from models.source import AstrometricSolution, PhotometricSolution
 from models.transient import Candidate, Detection, LightCurvePoint
 
 CANDIDATES = 100
@@ -17,6 +20,7 @@ WITH_STAMPS = 12
 CURVES = 6
 # Fewer points are no curve.
 POINTS = 5
+UNPLACED = 10
 MOST_POINTS = 2000
 
 
@@ -33,6 +37,21 @@ def find_candidates(session: Session, night_ids: Sequence[int]) -> tuple[Found, 
     best = select(Detection).where(Detection.id.in_(ids)).options(undefer(Detection.stamps))
     stamps = {row.id: row.stamps for row in session.scalars(best)}
     return tuple(_found(row, stamps.get(row.best_detection_id)) for row in rows)
+
+
+def find_unplaced(session: Session, night_ids: Sequence[int]) -> tuple[Tally, ...]:
+    """Count the images that have no place on the sky, or no zero point, by reason."""
+    counts: Counter[str] = Counter()
+    for what, model, is_known in (
+        ("not placed on the sky", AstrometricSolution, AstrometricSolution.solved),
+        ("without zero point", PhotometricSolution, PhotometricSolution.calibrated),
+    ):
+        query = select(model.reason).where(model.night_id.in_(night_ids), model.current, ~is_known)
+        for reason in session.scalars(query):
+            # What was tried comes after the colon, and differs from image to image.
+            why = short((reason or "").partition(": ")[0], 100)
+            counts[f"{what}: {why}" if why else what] += 1
+    return tuple(Tally(what, number) for what, number in counts.most_common(UNPLACED))
 
 
 def _found(row: Candidate, stamps: bytes | None) -> Found:

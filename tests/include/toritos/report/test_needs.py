@@ -19,7 +19,9 @@ def test_complete_night_needs_nobody(full_facts) -> None:
 
 def test_everything_that_is_wrong_is_said_with_a_remedy(full_facts) -> None:
     """The missing first."""
-    facts = replace(full_facts("bad_exptime"), missing=("no master flat R",))
+    unplaced = (Tally("not placed on the sky: 0 sources; 8 stars are needed", 2),)
+    facts = full_facts("bad_exptime")
+    facts = replace(facts, missing=("no master flat R",), unplaced=unplaced)
     said = list(needs(facts))
     assert said == [
         "Missing: no master flat R.",
@@ -27,6 +29,7 @@ def test_everything_that_is_wrong_is_said_with_a_remedy(full_facts) -> None:
         "1 file refused as bad_exptime: mend or remove.",
         "1 file not whole yet (empty): send again.",
         "1 of 40 images bad by the checks: look.",
+        "2 images not placed on the sky: 0 sources; 8 stars are needed.",
         "40 alerts not delivered: see `corral alerts`.",
     ]
 

@@ -8,12 +8,14 @@ from datetime import date
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from include.toritos.report.gather import gather
 from include.toritos.report.page import report_html
 from include.toritos.report.sky_facts import Curve, Point
 from include.toritos.report.sky_pictures import curve_plots, stamps_png
 from include.toritos.report.text import report_text
+from models import AstrometricSolution
 from tests.include.toritos.sky_rows import MIDNIGHT, add_sky, stamps
 
 NIGHT = date(2026, 11, 20)
@@ -54,6 +56,18 @@ def test_zero_points_of_images_are_drawn(both) -> None:
     facts = facts_of(both)
     assert [image.zero_point_mag for image in facts.images] == [24.1, None, 24.3]
     assert "Zero point of 2 images against time" in report_html(facts)
+
+
+def test_images_without_a_place_or_a_zero_point_are_counted_by_reason(both) -> None:
+    """What was tried, after the colon, is left to the rows."""
+    add_sky(both.corral, zero_points=(24.1, None, None))
+    with both.corral.write() as session:
+        placed = session.scalars(select(AstrometricSolution)).first()
+        placed.solved, placed.reason = False, "no world coordinates at 0.7: 40 sources, no match"
+    assert {(tally.what, tally.number) for tally in facts_of(both).unplaced} == {
+        ("not placed on the sky: no world coordinates at 0.7", 1),
+        ("without zero point", 2),
+    }
 
 
 def test_night_without_any_has_neither_section(both) -> None:
