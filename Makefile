@@ -46,7 +46,7 @@ format: $(READY) ## rewrite the code in its one format
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
 types: $(READY) ## mypy, strict
-	@$(PY) -m mypy && $(PY) -m mypy tools config tests/chaos
+	@$(PY) -m mypy && $(PY) -m mypy tools config bench tests/chaos
 
 imports: $(READY) ## who may import whom
 	@PYTHONPATH=.:plugins $(VENV)/bin/lint-imports

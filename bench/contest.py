@@ -21,6 +21,8 @@ from bench.table import Table, say
 
 ROOT = Path(__file__).resolve().parents[1]
 ENOUGH_S = 60.0
+# Where workers look for modules beside the project.
+EXTRA_PATH = str(ROOT / "plugins")
 
 
 class ContenderError(Exception):
@@ -84,13 +86,17 @@ class _Worker:
         self._process = subprocess.Popen(  # noqa: S603
             [*command, str(self._file)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"},
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{EXTRA_PATH}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        self._answer()
+        try:
+            self._answer()
+        except ContenderError:
+            self.close()
+            raise
 
     @property
     def spent_s(self) -> float:
