@@ -69,7 +69,7 @@ def test_content_of_a_solution_is_the_same_in_any_database() -> None:
 
     first = solution(1, "abc", {"CRVAL1": 1.0}).content()
     assert solution(2, "abc", {"CRVAL1": 1.0}).content() == first
-    assert solution(1, "abd", {"CRVAL1": 1.0}).content() != first
+    assert solution(1, "xyz", {"CRVAL1": 1.0}).content() != first
     assert solution(1, "abc", {"CRVAL1": 1.5}).content() != first
 
 
