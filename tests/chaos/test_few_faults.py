@@ -14,8 +14,6 @@ from tests.chaos.power_trials import PowerCuts
 from tests.chaos.syscalls import require_strace
 from tests.chaos.trials import Trials
 
-KILLS = 2
-
 each = pytest.mark.parametrize("kind", PROCESSORS, ids=lambda kind: kind.name)
 
 
@@ -26,12 +24,11 @@ def dice() -> random.Random:
 
 
 @each
-def test_killed_at_a_few_moments(prepared_sqlite, kind: type[Processor]) -> None:
-    """One in each part of what it does: at any, it is caught up with."""
+def test_killed_at_some_moment(prepared_sqlite, kind: type[Processor]) -> None:
+    """Early in the work of the first, late in that of the last: it is caught up with."""
     trials = Trials("kill", prepared_sqlite[kind], [kind])
-    moments = trials.moments()
-    for part in range(KILLS):
-        assert trials.kill_at((2 * part + 1) * moments // (2 * KILLS)) == -signal.SIGKILL
+    at = 1 + trials.moments() * PROCESSORS.index(kind) // len(PROCESSORS)
+    assert trials.kill_at(at) == -signal.SIGKILL
     trials.check()
 
 
