@@ -83,7 +83,8 @@ class ReduceScience(FitsStep):
         profile = self.profile(work)
         image = calibrate(run.read(work), calibration=profile.calibration, **images)
         if profile.cosmic_rays is not None:
-            remove_cosmic_rays(image, settings=profile.cosmic_rays)
+            hits = remove_cosmic_rays(image, settings=profile.cosmic_rays)
+            image.metrics["cosmic_fraction"] = len(hits) / image.sci.size
         flags = master_flags(work, masters)
         write_flags(image, flags, masters)
         yield run.product(

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from sqlalchemy import inspect, select, text
 
+from include.ccd.image import Image
+from include.ccd.mask import MaskBit
 from include.corral.audit import audit
 from include.corral.corral import Corral
 from include.corral.drain import drain
@@ -267,3 +269,38 @@ def test_masters_of_the_night_are_read_noise_and_level_of_the_simulator(
     (bias,) = products(site)
     expected = 8.0 / 1.5
     np.testing.assert_allclose(bias.metrics["read_noise_adu"], expected, rtol=0.03)
+
+
+def test_cosmic_rays_are_replaced_where_the_simulator_put_them(
+    site, small_night: Truth, run_all
+) -> None:
+    """Nearly all bright hits have the bit and no longer stand out; the number is a metric."""
+    run_all(site, steps=["MasterBias", "MasterDark", "MasterFlat", "ReduceScience"])
+    found = missed = 0
+    images = [product for product in products(site) if product.kind == "calibrated"]
+    images.sort(key=lambda product: product.observed_at)
+    for product, frame in zip(images, small_night.science, strict=True):
+        image = Image.read(site.store.locate(product.path))
+        excess = image.sci - small_night.image(frame)
+        hit = small_night.cosmic(frame)
+        cosmic = (image.mask & MaskBit.COSMIC) != 0
+        found += np.count_nonzero(hit & cosmic)
+        missed += np.count_nonzero(hit & (image.mask == 0) & (excess > 300))
+        assert product.metrics["cosmic_count"] == np.count_nonzero(cosmic)
+        assert product.metrics["cosmic_fraction"] == pytest.approx(cosmic.mean())
+    assert found > 3
+    assert missed <= 1
+
+
+def test_profile_without_cosmic_rays_leaves_them(site, small_night, run_all, tmp_path) -> None:
+    """As where stars are as sharp as they."""
+    own = tmp_path / "profiles"
+    own.mkdir()
+    shipped = (SHIPPED / "toritos.toml").read_text()
+    (own / "toritos.toml").write_text(shipped.replace("[cosmic_rays]", ""))
+    site.settings.pipeline["profiles"] = str(own)
+    run_all(site, steps=["MasterBias", "MasterDark", "MasterFlat", "ReduceScience"])
+    (image, *_) = [product for product in products(site) if product.kind == "calibrated"]
+    assert "cosmic_count" not in image.metrics
+    mask = Image.read(site.store.locate(image.path)).mask
+    assert not (mask & MaskBit.COSMIC).any()
