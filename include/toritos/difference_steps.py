@@ -28,6 +28,7 @@ from models.transient import Detection
 if TYPE_CHECKING:
     from include.ccd.align import Alignment
     from include.ccd.candidates import DifferenceSource
+    from include.ccd.comparing import Detecting
     from include.ccd.difference import Difference
     from include.ccd.image import Image
     from include.corral.run import Run
@@ -39,13 +40,14 @@ _LIMIT_SIGMA = 5.0
 class SubtractReference(FitsStep):
     """Every good image has a difference from the reference of its field, and its detections.
 
-    Images that a check keeps out of stacks have none: what they show is not to be believed.
+    Images that a check keeps out of stacks have none, what they show is not to be believed; nor
+    have those that show too few of the reference's stars. The record of the unit says which.
     """
 
     model = SourceList
     ordering = (SourceList.observed_at,)
     sections = ("checks", "differencing", "detecting", "referencing")
-    uses = (Use(role=REFERENCE, kind=REFERENCE, exact=SAME_FIELD),)
+    uses = (Use(role=REFERENCE, kind=REFERENCE, exact=SAME_FIELD, missing="flag"),)
 
     def rule(self, use: Use, row: Any) -> Use:
         """Give `use` with the age that the profile allows."""
@@ -53,26 +55,33 @@ class SubtractReference(FitsStep):
 
     def process(self, work: SourceList, run: Run) -> Iterator[Product | Detection]:
         """Align it, subtract the reference, and look for what is new or gone."""
+        from include.ccd.align import AlignError
+        from include.ccd.difference import DifferenceError
+
+        chosen = run.associate(work)[REFERENCE]
+        if not is_good(work, self.profile(work)):
+            run.remark("no difference: it has too few stars, or a check keeps it out")
+        elif chosen is None:
+            run.remark("no difference: its field has no reference; when one is made, it is done")
+        else:
+            try:
+                yield from self._compare(work, chosen, run)
+            except (AlignError, DifferenceError) as error:
+                run.remark(f"no difference: {error}")
+
+    def _compare(
+        self, work: SourceList, chosen: Product, run: Run
+    ) -> Iterator[Product | Detection]:
         from include.ccd.align import Resampled
-        from include.ccd.candidates import find_candidates
         from include.ccd.difference import subtract
 
         profile = self.profile(work)
-        if not is_good(work, profile):
-            run.remark("a check keeps it out of comparisons")
-            return
-        chosen = run.associate(work)[REFERENCE]
-        assert chosen is not None
         alignment = align(grid_stars(run.session, chosen), read_stars(run.session, work))
         reference = self.kept(chosen, run)
         shape = (reference.sci.shape[0], reference.sci.shape[1])
         science = Resampled(run.read(work.product), alignment.transform, shape=shape).image()
         difference = subtract(science, reference, differencing=profile.differencing)
-        found = [
-            each
-            for each in find_candidates(difference, science, reference, detection=profile.detecting)
-            if math.isfinite(each.flux)  # too little of the place is usable for one
-        ]
+        found = _find(difference, science, reference, profile.detecting)
         image = _on_reference(difference, reference, alignment)
         image.metrics |= {
             "detections": float(len(found)),
@@ -95,6 +104,16 @@ class SubtractReference(FitsStep):
         if chosen.id not in self._kept:
             self._kept = {chosen.id: run.read(chosen)}
         return self._kept[chosen.id]
+
+
+def _find(
+    difference: Difference, science: Image, reference: Image, detecting: Detecting
+) -> list[DifferenceSource]:
+    """What stands out, where enough of the place is usable for a flux."""
+    from include.ccd.candidates import find_candidates
+
+    found = find_candidates(difference, science, reference, detection=detecting)
+    return [each for each in found if math.isfinite(each.flux)]
 
 
 def _on_reference(difference: Difference, reference: Image, alignment: Alignment) -> Image:

@@ -8,6 +8,9 @@ _STEPS = "include.toritos.steps"
 _SOURCES = "include.toritos.source_steps"
 _SKY = "include.toritos.sky_steps"
 _TARGETS = "include.toritos.target_steps"
+_STACKS = "include.toritos.stacking"
+_DIFFERENCES = "include.toritos.difference_steps"
+_CANDIDATES = "include.toritos.candidate_steps"
 
 # A master that cannot be made (a clouded twilight, a stuck shutter) is no failure by itself: what
 # needs it takes one of another night, as the profile allows, or fails and says so. Of masters that
@@ -34,6 +37,24 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "astrometry", "step": f"{_SKY}.SolveAstrometry", "workers": 2, **_after("sources")},
     {"task_id": "zero_point", "step": f"{_SKY}.FindZeroPoint", **_after("astrometry")},
     {"task_id": "targets", "step": f"{_TARGETS}.TargetLightCurves", **_after("sources")},
+    {"task_id": "reference", "step": f"{_STACKS}.BuildReference", **_after("sources")},
+    {"task_id": "coadd", "step": f"{_STACKS}.CoaddField", **_after("sources")},
+    {
+        "task_id": "difference",
+        "step": f"{_DIFFERENCES}.SubtractReference",
+        "workers": 2,
+        **_after("reference"),
+    },
+    {
+        "task_id": "candidates",
+        "step": f"{_CANDIDATES}.ConfirmCandidates",
+        **_after("difference"),
+    },
+    {
+        "task_id": "light_curves",
+        "step": f"{_CANDIDATES}.ForcedLightCurves",
+        **_after("candidates"),
+    },
     # A night in which anything failed does not pass.
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )

@@ -7,11 +7,14 @@ from include.corral.pipeline import Pipeline
 from include.toritos.account import account_table
 from include.toritos.alerts import QuarantinedFiles
 from include.toritos.candidate_alert import CandidateConfirmed
+from include.toritos.candidate_steps import ConfirmCandidates, ForcedLightCurves
 from include.toritos.commands import add_light_curve, add_report
+from include.toritos.difference_steps import SubtractReference
 from include.toritos.loader import FitsInbox
 from include.toritos.look_command import add_look
 from include.toritos.sky_steps import FindZeroPoint, SolveAstrometry
 from include.toritos.source_steps import FindSources
+from include.toritos.stacking import BuildReference, CoaddField
 from include.toritos.steps import (
     CheckQuality,
     MasterBias,
@@ -36,6 +39,11 @@ TORITOS = Pipeline(
         SolveAstrometry,
         FindZeroPoint,
         TargetLightCurves,
+        BuildReference,
+        CoaddField,
+        SubtractReference,
+        ConfirmCandidates,
+        ForcedLightCurves,
         NightGate,
     ),
     alerts=(QuarantinedFiles, CandidateConfirmed),

@@ -94,10 +94,18 @@ def test_both_nights_have_the_same_branches(bag, dag_id):
     assert order[-1] == "gate"
     for name in ("check", "sources"):
         assert dag.get_task(f"night.{name}").upstream_task_ids == {"night.flat", "night.science"}
-    for before, after in (("sources", "astrometry"), ("astrometry", "zero_point")):
+    for before, after in (
+        ("sources", "astrometry"),
+        ("astrometry", "zero_point"),
+        ("sources", "reference"),
+        ("sources", "coadd"),
+        ("reference", "difference"),
+        ("difference", "candidates"),
+        ("candidates", "light_curves"),
+    ):
         assert f"night.{before}" in dag.get_task(f"night.{after}").upstream_task_ids
     shared = {name for name in order if dag.get_task(f"night.{name}").is_mapped}
-    assert shared >= {"flat", "science", "sources", "astrometry"}
+    assert shared >= {"flat", "science", "sources", "astrometry", "difference"}
 
 
 @pytest.mark.parametrize("dag_id", ["toritos_night", "toritos_arrival"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -16,7 +17,7 @@ from tools.progress import wait_until
 
 pytestmark = pytest.mark.system
 
-WHOLE_NIGHT = {"master_bias": 1, "master_dark": 1, "master_flat": 2, "calibrated": 4}
+WHOLE_NIGHT = Counter(master_bias=1, master_dark=1, master_flat=2, calibrated=4)
 TO_SCIENCE = ["MasterBias", "MasterDark", "MasterFlat", "ReduceScience"]
 
 
@@ -30,7 +31,7 @@ def reduced(api, loaded_night):
 def test_a_night_triggered_as_the_ui_does_it_is_reduced(reduced, products_of, installation):
     """Every stage succeeds, and the ledger knows run, night, and both workers of the flats."""
     assert (reduced.state, reduced.partition_key) == ("success", "2026-08-01")
-    assert products_of("2026-08-01") == WHOLE_NIGHT
+    assert products_of("2026-08-01") >= WHOLE_NIGHT
     query = select(StepRun).where(StepRun.run_id == reduced.run_id).order_by(StepRun.id)
     with installation.read() as session:
         triggers = session.scalars(query).all()

@@ -61,6 +61,8 @@ def test_night_goes_from_files_to_checked_images(site, small_night, run_all) -> 
         "master_dark": 1,
         "master_flat": 2,
         "calibrated": 5,
+        "reference": 2,
+        "coadd": 2,
     }
     assert reports["NightGate"].done == 1
     with site.read() as session:
@@ -174,7 +176,12 @@ def test_new_version_redoes_its_products_and_those_made_from_them(
     assert (done["ReduceScience"], done["CheckQuality"], done["FindSources"]) == (5, 5, 5)
     assert done["NightGate"] == 1
     old = products(site, current=False)
-    assert {product.kind for product in old} == {"master_flat", "calibrated"}
+    assert {product.kind for product in old} == {
+        "master_flat",
+        "calibrated",
+        "reference",
+        "coadd",
+    }
     after = {product.id: product for product in products(site)}
     assert all(p.superseded_by_id in after for p in old)
     assert {after[p.superseded_by_id].kind == before[p.id].kind for p in old} == {True}
@@ -235,6 +242,8 @@ def test_night_without_darks_is_reduced_and_says_so(site, small_plan, run_all) -
         ("master_bias",),
         ("master_flat", "no_dark"),
         ("calibrated", "no_dark"),
+        ("reference", "not_placed"),
+        ("coadd", "not_placed"),
     }
 
 
