@@ -12,7 +12,7 @@ from tests.chaos.night import PROCESSORS
 from tests.chaos.syscalls import WRITING, Call, require_strace
 
 pytestmark = pytest.mark.chaos
-BY_CHANCE = 60
+BY_CHANCE = 40  # of each processor
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from tests.chaos.state import sweeps
 from tests.chaos.syscalls import require_strace
 
 pytestmark = pytest.mark.chaos
-CUTS = 30  # of each processor
+CUTS = 20  # of each processor
 
 
 @pytest.mark.parametrize("kind", PROCESSORS, ids=lambda kind: kind.name)

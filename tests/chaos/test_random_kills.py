@@ -14,8 +14,8 @@ pytestmark = pytest.mark.chaos
 # Beyond 1, some are not killed at all.
 OF_CLEAN = 1.15
 # How often, the night on each database.
-NIGHT_KILLS = int(os.environ.get("CORRAL_CHAOS_NIGHT_KILLS", "400"))
-LOADER_KILLS = int(os.environ.get("CORRAL_CHAOS_LOADER_KILLS", "200"))
+NIGHT_KILLS = int(os.environ.get("CORRAL_CHAOS_NIGHT_KILLS", "250"))
+LOADER_KILLS = int(os.environ.get("CORRAL_CHAOS_LOADER_KILLS", "400"))
 # Killed, and killed again while it recovers, and again. What was held three times is set aside.
 TIMES = 3
 
