@@ -11,6 +11,7 @@ import numpy.typing as npt
 from include.ccd.errors import CcdError
 from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
+from include.ccd.shift_match import match_shift
 from include.ccd.star_match import Affine, Match, match_triangles
 from include.ccd.world import geometry, pair_stars, pixels_of, tangent_plane
 
@@ -73,7 +74,7 @@ def solve(
     astrometry: Astrometry,
     filter: str | None = None,
 ) -> Solution:
-    """World coordinates of an image whose rotation and parity are unknown.
+    """World coordinates of an image; its rotation and parity need not be known.
 
     Parameters
     ----------
@@ -115,6 +116,11 @@ def solve(
         tried.append(f"{said}: {found.said}")
         if found.good(astrometry):
             return _solution(found, shape, tuple(tried))
+    if astrometry.rotation_deg is not None:
+        shifted = _shifted(pixels[order], ranked, (ra_deg, dec_deg), shape, astrometry)
+        tried.append(f"by a shift alone: {shifted.said if shifted else 'no match'}")
+        if shifted is not None and shifted.good(astrometry):
+            return _solution(shifted, shape, tuple(tried))
     raise AstrometryError(
         f"no world coordinates around {ra_deg:.4f} {dec_deg:+.4f} at "
         f"{astrometry.scale_arcsec_per_px:g} arcsec/px ± {astrometry.scale_tolerance:.0%}: "
@@ -163,6 +169,30 @@ class _Attempt:
             return None
         transform = Affine(match.transform.matrix * scale, match.transform.shift)
         return Match(transform, match.count, match.expected)
+
+
+def _shifted(
+    pixels: Array,
+    catalog: ReferenceCatalog,
+    centre: tuple[float, float],
+    shape: tuple[int, int],
+    astrometry: Astrometry,
+) -> _Refined | None:
+    """World coordinates from the few stars there are, orientation and scale being known."""
+    scale_deg = astrometry.scale_arcsec_per_px / _ARCSEC
+    reach = astrometry.radius_deg + 0.5 * float(np.hypot(*shape)) * scale_deg
+    near = catalog.within(*centre, reach)
+    match = match_shift(
+        pixels,
+        tangent_plane(near.ra_deg, near.dec_deg, *centre) * _ARCSEC,
+        middle=np.array([(shape[1] - 1) / 2.0, (shape[0] - 1) / 2.0]),
+        reach_arcsec=astrometry.radius_deg * _ARCSEC,
+        radius_arcsec=2.0 * _MATCH_PX * astrometry.scale_arcsec_per_px,
+        astrometry=astrometry,
+    )
+    if match is None:
+        return None
+    return _refine(_first_wcs(match, centre), pixels, near, shape, astrometry)
 
 
 def _first_wcs(match: Match, centre: tuple[float, float]) -> Any:

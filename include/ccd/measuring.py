@@ -133,6 +133,11 @@ class Astrometry:
         And no larger residual than this, root mean square over both axes together.
     sip_degree : int
         Of the distortion polynomials at the most: 0 for none, 2 needs 40 stars, 3 needs 80.
+    rotation_deg : float or None
+        Position angle of the y axis, north through east, where the mounting fixes it to a degree:
+        then a few stars of the catalogue are enough, as only a shift is unknown.
+    mirrored : bool
+        With it: whether east and west are exchanged against the sky as one sees it.
     """
 
     scale_arcsec_per_px: float
@@ -142,14 +147,22 @@ class Astrometry:
     min_matches: int = 8
     max_rms_arcsec: float = 1.5
     sip_degree: int = 2
+    rotation_deg: float | None = None
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         if not (self.scale_arcsec_per_px > 0 and 0 < self.scale_tolerance < 0.5):
             raise ValueError("scale_arcsec_per_px must be positive, scale_tolerance in (0, 0.5)")
         if not (0 < self.radius_deg <= 20 and self.max_rms_arcsec > 0):
             raise ValueError("need 0 < radius_deg ≤ 20 and max_rms_arcsec > 0")
-        if self.bright_stars < 6 or self.min_matches < 4 or self.sip_degree not in (0, 2, 3):
-            raise ValueError("need bright_stars ≥ 6, min_matches ≥ 4, sip_degree 0, 2 or 3")
+        if (
+            self.bright_stars < 6
+            or self.min_matches < (4 if self.rotation_deg is None else 3)
+            or self.sip_degree not in (0, 2, 3)
+        ):
+            raise ValueError(
+                "need bright_stars ≥ 6, min_matches ≥ 4 (3 with rotation_deg), sip_degree 0, 2 or 3"
+            )
 
 
 @dataclass(frozen=True, slots=True)
