@@ -41,6 +41,40 @@ class CatalogStep(FitsStep):
         digest = catalog_sha256(catalog.file, self.settings) if catalog else None
         return {**super().configuration(rows), "catalog": digest}
 
+    def solve(self, work: SourceList, run: Run) -> Solution:
+        """Give the world coordinates of a list of sources.
+
+        Raises
+        ------
+        CcdError
+            If none are found, or the catalogue is missing.
+        """
+        from include.ccd.astrometry import AstrometryError, solve
+
+        profile = self.profile(work)
+        assert profile.astrometry is not None
+        assert profile.catalog is not None
+        if work.count < profile.astrometry.min_matches:
+            raise AstrometryError(
+                f"{work.count} sources; {profile.astrometry.min_matches} stars are needed"
+            )
+        if work.ra_deg is None or work.dec_deg is None:
+            raise AstrometryError("the frame does not say where the telescope pointed")
+        columns = (Measurement.x_px, Measurement.y_px, Measurement.flux_psf_e)
+        x_px, y_px, flux_e = _measured(work.id, columns, run)
+        catalog = catalog_of(profile.catalog.file, self.settings)
+        return solve(
+            x_px,
+            y_px,
+            flux_e,
+            catalog,
+            shape=(work.height_px, work.width_px),
+            ra_deg=work.ra_deg,
+            dec_deg=work.dec_deg,
+            astrometry=profile.astrometry,
+            filter=_sorting_filter(work.filter, profile.catalog, catalog.mag),
+        )
+
 
 class SolveAstrometry(CatalogStep):
     """Every list of sources has world coordinates, or a reason why none were found.
@@ -68,38 +102,11 @@ class SolveAstrometry(CatalogStep):
             "catalog": profile.catalog.file,
         }
         try:
-            found = self._solve(work, run)
+            found = self.solve(work, run)
         except CcdError as error:
             run.remark(f"not solved: {error}")
             return AstrometricSolution(**common, solved=False, reason=str(error))
         return AstrometricSolution(**common, **_solved(found, work))
-
-    def _solve(self, work: SourceList, run: Run) -> Solution:
-        from include.ccd.astrometry import AstrometryError, solve
-
-        profile = self.profile(work)
-        assert profile.astrometry is not None
-        assert profile.catalog is not None
-        if work.count < profile.astrometry.min_matches:
-            raise AstrometryError(
-                f"{work.count} sources; {profile.astrometry.min_matches} stars are needed"
-            )
-        if work.ra_deg is None or work.dec_deg is None:
-            raise AstrometryError("the frame does not say where the telescope pointed")
-        columns = (Measurement.x_px, Measurement.y_px, Measurement.flux_psf_e)
-        x_px, y_px, flux_e = _measured(work.id, columns, run)
-        catalog = catalog_of(profile.catalog.file, self.settings)
-        return solve(
-            x_px,
-            y_px,
-            flux_e,
-            catalog,
-            shape=(work.height_px, work.width_px),
-            ra_deg=work.ra_deg,
-            dec_deg=work.dec_deg,
-            astrometry=profile.astrometry,
-            filter=_sorting_filter(work.filter, profile.catalog, catalog.mag),
-        )
 
 
 class FindZeroPoint(CatalogStep):

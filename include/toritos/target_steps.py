@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from include.toritos.fits_step import FitsStep
+from include.toritos.catalogs import catalog_of
+from include.toritos.sky_steps import CatalogStep
 from models.source import Measurement, SourceList
 from models.transient import LightCurvePoint
 
 if TYPE_CHECKING:
+    from include.ccd.astrometry import Solution
+    from include.ccd.ensemble import Ensemble
     from include.ccd.light_curve import LightCurve
     from include.ccd.profile import Profile
     from include.ccd.star_matrix import FrameStars, StarMatrix
     from include.ccd.targets import LightCurves, Target
+    from include.ccd.zero_point import ZeroPoint
     from include.corral.run import Run
 
 METHOD = "ensemble"
 
 
-class TargetLightCurves(FitsStep):
+class TargetLightCurves(CatalogStep):
     """Every object of interest has its brightness on each image of its field, night and filter."""
 
     model = SourceList
@@ -35,7 +40,7 @@ class TargetLightCurves(FitsStep):
         SourceList.object,
     )
     ordering = (SourceList.observed_at, SourceList.sha256)
-    sections = ("targets", "light_curves", "site")
+    sections = ("targets", "light_curves", "site", "astrometry", "catalog", "photometry")
 
     def process(self, work: list[SourceList], run: Run) -> Iterator[LightCurvePoint]:
         """Find the same stars on all images, and compare the objects with the others."""
@@ -46,14 +51,58 @@ class TargetLightCurves(FitsStep):
         from include.ccd.light_curve import light_curve
 
         matrix = _matrix(work, profile.light_curves, run)
-        stars = _stars(targets, matrix, work, profile, run)
+        reference = work[matrix.reference]
+        sky = self._sky(reference, run)
+        stars = _stars(targets, matrix, reference, sky, run=run, settings=profile.light_curves)
         if not stars:
             return
         ensemble = _ensemble(matrix, [star for _, star in stars], profile.light_curves)
         run.remark(f"{int(ensemble.comparison.sum())} comparison stars, {_said(matrix)}")
+        zero_point = self._zero_point(ensemble, work[0], sky, run)
         for target, star in stars:
             curve = light_curve(matrix.mag[:, star], matrix.mag_error[:, star], ensemble)
-            yield from _points(target, curve, matrix.flags[:, star], work, profile)
+            flags = matrix.flags[:, star]
+            yield from _points(target, curve, flags, work, profile=profile, zero_point=zero_point)
+
+    def _sky(self, row: SourceList, run: Run) -> Solution | None:
+        """Give the world coordinates of an image; None where the profile or the stars deny them."""
+        from include.ccd.errors import CcdError
+
+        profile = self.profile(row)
+        if profile.astrometry is None or profile.catalog is None:
+            return None
+        try:
+            return self.solve(row, run)
+        except CcdError as error:
+            run.remark(f"the first good image has no place on the sky: {error}")
+            return None
+
+    def _zero_point(
+        self, ensemble: Ensemble, row: SourceList, sky: Solution | None, run: Run
+    ) -> ZeroPoint | None:
+        """Give what turns the ensemble's magnitudes into those of the catalogue, if stars tell."""
+        import numpy as np
+
+        from include.ccd.errors import CcdError
+        from include.ccd.photometric_stars import magnitudes_of
+        from include.ccd.zero_point import MAG_PER_E_FOLD, find_zero_point
+
+        profile = self.profile(row)
+        if sky is None or profile.catalog is None:
+            return None
+        catalog = catalog_of(profile.catalog.file, self.settings)
+        known = sky.source < len(ensemble.comparison)
+        known[known] = ensemble.comparison[sky.source[known]]
+        source, star = sky.source[known], sky.star[known]
+        band = profile.catalog.filters.get(row.filter or "", row.filter or "")
+        flux = 10.0 ** (-0.4 * ensemble.star_mag[source])
+        error = flux * np.maximum(ensemble.scatter[source], 1e-4) / MAG_PER_E_FOLD
+        try:
+            reference = magnitudes_of(catalog.pick(star), band)
+            return find_zero_point(flux, error, *reference, photometry=profile.photometry)
+        except CcdError as error_:
+            run.remark(f"no zero point: {error_}")
+            return None
 
 
 def _matrix(work: Sequence[SourceList], settings: LightCurves, run: Run) -> StarMatrix:
@@ -90,17 +139,19 @@ def _frame(row: SourceList, settings: LightCurves, run: Run) -> FrameStars:
 def _stars(
     targets: Sequence[Target],
     matrix: StarMatrix,
-    work: Sequence[SourceList],
-    profile: Profile,
+    reference: SourceList,
+    sky: Solution | None,
+    *,
     run: Run,
+    settings: LightCurves,
 ) -> list[tuple[Target, int]]:
     """Give the objects that are in the field, each with its number among the stars."""
     found = []
     for target in targets:
-        place = _place(target, matrix, work)
+        place = _place(target, matrix, reference, sky)
         if place is None:
             continue
-        star = matrix.nearest(place, within_px=profile.light_curves.match_px)
+        star = matrix.nearest(place, within_px=settings.match_px)
         if star is None:
             run.remark(f"no star was measured where {target.name} should be")
         else:
@@ -108,16 +159,23 @@ def _stars(
     return found
 
 
-def _place(target: Target, matrix: StarMatrix, work: Sequence[SourceList]) -> Any:
-    """Give where an object should be on the image that is the reference."""
+def _place(target: Target, matrix: StarMatrix, reference: SourceList, sky: Solution | None) -> Any:
+    """Give where an object should be on the reference; None where that is outside, or unknown."""
     import numpy as np
 
     from include.ccd.star_matrix import chart_place
 
-    if not (len(matrix.places) and target.chart):
+    if not len(matrix.places):
         return None
-    shape = (work[0].height_px, work[0].width_px)
-    return chart_place(matrix.places, target.pixel, np.array(target.chart), shape=shape)
+    shape = (reference.height_px, reference.width_px)
+    if target.chart:
+        return chart_place(matrix.places, target.pixel, np.array(target.chart), shape=shape)
+    if sky is None:
+        return None
+    world = np.array([[target.ra_deg, target.dec_deg]])
+    place = np.asarray(sky.wcs.all_world2pix(world, 0, quiet=True))[0]
+    inside = np.isfinite(place).all() and (place >= 0).all() and (place < shape[::-1]).all()
+    return place if inside else None
 
 
 def _ensemble(matrix: StarMatrix, stars: Sequence[int], settings: LightCurves) -> Any:
@@ -139,7 +197,9 @@ def _points(
     curve: LightCurve,
     flags: Any,
     work: Sequence[SourceList],
+    *,
     profile: Profile,
+    zero_point: ZeroPoint | None,
 ) -> Iterator[LightCurvePoint]:
     import numpy as np
 
@@ -163,4 +223,15 @@ def _points(
             relative_flux=float(curve.relative_flux[n]),
             relative_flux_err=float(curve.relative_flux_error[n]),
             flags=int(flags[n]),
+            **_calibrated(float(curve.mag[n]), float(curve.mag_error[n]), zero_point),
         )
+
+
+def _calibrated(mag: float, error: float, zero_point: ZeroPoint | None) -> dict[str, float]:
+    """Give a magnitude on the catalogue's scale, the error of the zero point included."""
+    if zero_point is None:
+        return {}
+    return {
+        "mag": mag + zero_point.zero_point_mag,
+        "mag_err": math.hypot(error, zero_point.zero_point_error_mag),
+    }

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from include.ccd.reference_catalog import write_catalog
 from include.corral.drain import drain
 from include.toritos.instrument import SHIPPED
 from include.toritos.simulator import NightPlan, Truth, simulate_night
+from include.toritos.simulator.catalog import truth_catalog, truth_wcs
 from include.toritos.simulator.detector import DetectorSpec
 from include.toritos.simulator.sky import SkySpec
 from include.toritos.target_steps import TargetLightCurves
@@ -84,7 +86,7 @@ def test_a_variable_star_has_its_true_curve_in_each_filter(both, plan, run_all, 
     # 30 s of exposure, 69 s to TT, and the light's way of up to eight minutes.
     start = first.observed_at.timestamp() / 86400.0 + 2440587.5
     assert abs((first.bjd_tdb - start) * 86400.0 - 99.0) < 499.0
-    assert {(p.method, p.source_name, p.mag) for p in points} == {("ensemble", "VAR1", None)}
+    assert {(p.method, p.source_name) for p in points} == {("ensemble", "VAR1")}
 
 
 def test_what_changes_nothing_is_not_done_again_and_another_target_is(
@@ -118,3 +120,36 @@ def test_a_night_without_targets_or_stars_is_done_without_points(
     with_targets(station, tmp_path / "own", target("VAR1", truth, truth.catalogue.index("VAR1")))
     report = drain(station.corral, TargetLightCurves(), partition=NIGHT)
     assert (report.done + report.failed, report.outputs) == (2, {})
+
+
+def test_an_object_is_found_by_its_position_and_has_magnitudes_of_the_catalogue(
+    station, plan, run_all, tmp_path
+) -> None:
+    """No chart: the first good image is placed on the sky, and its stars give the zero point."""
+    plan = replace(plan, science={"V": 6}, flats={"V": 3})
+    truth = simulate_night(plan, station.corral.settings.inbox / NIGHT)
+    catalog = truth_catalog(truth)
+    write_catalog(catalog, tmp_path / "toritos.ecsv")
+    station.corral.settings.pipeline["catalogs"] = str(tmp_path)
+    star = truth.catalogue.index("VAR1")
+    sky = truth_wcs(truth)
+    ra_deg, dec_deg = sky.all_pix2world(
+        [[truth.catalogue.x_px[star], truth.catalogue.y_px[star]]], 0
+    )[0]
+    place = f'name = "VAR1"\nra_deg = {ra_deg}\ndec_deg = {dec_deg}\n'
+    far = f'name = "FAR"\nra_deg = {ra_deg}\ndec_deg = {dec_deg + 1}\n'
+    with_targets(station, tmp_path / "own", place, far)
+    run_all(station.corral, steps=STEPS)
+    report = drain(station.corral, TargetLightCurves(), partition=NIGHT)
+    assert (report.done, report.outputs) == (1, {"light_curve_point": 6})
+    points = sorted(station.rows(LightCurvePoint), key=lambda p: p.observed_at)
+    assert {p.source_name for p in points} == {"VAR1"}
+    flux = np.array([p.relative_flux for p in points])
+    error = np.array([p.relative_flux_err for p in points])
+    assert (np.abs(flux - expected(truth, star, "V")) < 4 * error).all()
+    # Constant part of the star's light is what the catalogue has; the rest is its variation.
+    nearest = np.argmin(np.hypot(catalog.ra_deg - ra_deg, catalog.dec_deg - dec_deg))
+    mag = np.array([p.mag for p in points])
+    assert np.abs(mag - catalog.mag["V"][nearest]).max() < 0.5
+    np.testing.assert_allclose(np.diff(mag), -2.5 * np.diff(np.log10(flux)), atol=1e-6)
+    assert all(p.mag_err > 0 for p in points)
