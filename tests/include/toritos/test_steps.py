@@ -26,8 +26,8 @@ from include.toritos.steps import MasterBias, MasterDark, MasterFlat, NightGate,
 from models import Base, Frame, Product, ProductInput, QualityCheck, Unit, UnitRun
 
 NIGHT = "2026-11-20"
-# Rows that tell of triggers, which a rerun adds to, and marks of the planner.
-OF_TRIGGERS = {"step_run", "planned"}
+# Rows that tell of triggers, which a rerun adds to, and marks and notes of the planner.
+OF_TRIGGERS = {"step_run", "planned", "due"}
 
 
 def dump(corral: Corral) -> dict[str, list]:
