@@ -137,7 +137,9 @@ def calibrate(
         "saturated_count": float(np.count_nonzero(outputs.mask & _SATURATED)),
         "masked_count": float(np.count_nonzero(outputs.mask)),
     }
-    return Image(outputs.value, outputs.variance, outputs.mask, None, unit, cards, metrics)
+    return Image(
+        outputs.value, outputs.variance, outputs.mask, unit=unit, cards=cards, metrics=metrics
+    )
 
 
 def _run(

@@ -127,7 +127,9 @@ def master_flat(
     cards["DARKCOR"] = (dark is not None, "dark subtracted")
     cards["FLAGS"] = flag_text(joined(plane.correction.flags for plane in chosen))
     metrics = stack_metrics(stack, len(used)) | _flat_metrics(stack, levels)
-    return Image(stack.mean, stack.var, stack.mask, stack.count, "", cards, metrics)
+    return Image(
+        stack.mean, stack.var, stack.mask, stack.count, unit="", cards=cards, metrics=metrics
+    )
 
 
 def _corrected(

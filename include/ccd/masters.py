@@ -90,7 +90,9 @@ def master_bias(frames: Sequence[RawFrame], *, calibration: Calibration) -> Imag
     metrics = stack_metrics(stack, len(frames)) | _level_metrics(stack)
     if noises:
         metrics["read_noise_adu"] = float(np.median(noises))
-    return Image(stack.mean, stack.var, stack.mask, stack.count, "adu", cards, metrics)
+    return Image(
+        stack.mean, stack.var, stack.mask, stack.count, unit="adu", cards=cards, metrics=metrics
+    )
 
 
 def master_dark(
@@ -144,7 +146,9 @@ def master_dark(
     exptime_s = frames[0].header.exptime_s
     if exptime_s > 0 and bias is not None:
         metrics["dark_current_adu_per_s"] = metrics["level_adu"] / exptime_s
-    return Image(stack.mean, stack.var, stack.mask, stack.count, "adu", cards, metrics)
+    return Image(
+        stack.mean, stack.var, stack.mask, stack.count, unit="adu", cards=cards, metrics=metrics
+    )
 
 
 def _frame_noise(noises: list[float], header: FrameHeader, calibration: Calibration) -> float:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, Table, inspect, select
 from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
@@ -32,8 +32,9 @@ def state(corral: Corral) -> Counter[str]:
     with corral.read() as session:
         contents = Contents(session)
         found: Counter[str] = Counter()
+        there = set(inspect(session.connection()).get_table_names())
         for table in Base.metadata.sorted_tables:
-            if table.name not in LEDGER and not table.name.startswith("lab_"):
+            if table.name in there - LEDGER:
                 found.update(contents.of(table).values())
         return found + _units(session)
 
