@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
 from include.corral.errors import ConfigurationError
@@ -26,17 +25,15 @@ from include.toritos.instrument import profile_name, profile_of
 from include.toritos.simulator import NightPlan, simulate_night
 from include.toritos.simulator.catalog import write_truth_catalog
 from models import (
-    AstrometricSolution,
     Frame,
     Night,
-    PhotometricSolution,
     Product,
     Rejection,
-    SourceList,
     StepRun,
 )
 from tools.airflow_api import AirflowApi, AirflowError, Run
 from tools.airflow_env import USERNAME, password, set_corral_options
+from tools.demo_sky import seen_in_the_sky
 from tools.progress import Progress, Stopwatch, print_progress
 from tools.stack import StackError
 from tools.supervisor import DEFAULT_HOME, start_detached, stop
@@ -240,35 +237,6 @@ def summary(settings: Settings, nights: Sequence[str]) -> str:
         sky = seen_in_the_sky(session)
     rows = [f"Night     {', '.join(nights)}", *work, f"Frames    {came}", f"Products  {made}"]
     return "\n".join([*rows, *sky])
-
-
-def seen_in_the_sky(session: Session) -> list[str]:
-    """Return what the images show: sources, how many images are placed, their zero points."""
-    sources = sa.select(sa.func.count(), sa.func.sum(SourceList.count)).where(SourceList.current)
-    placed = sa.select(sa.func.count(), sa.func.avg(AstrometricSolution.rms_arcsec)).where(
-        AstrometricSolution.current, AstrometricSolution.solved
-    )
-    zero_points = (
-        sa.select(
-            PhotometricSolution.filter,
-            sa.func.count(),
-            sa.func.avg(PhotometricSolution.zero_point_mag),
-            sa.func.avg(PhotometricSolution.limiting_mag),
-        )
-        .where(PhotometricSolution.current, PhotometricSolution.calibrated)
-        .group_by(PhotometricSolution.filter)
-        .order_by(PhotometricSolution.filter)
-    )
-    images, found = session.execute(sources).one()
-    solved, rms = session.execute(placed).one()
-    rows = [f"Sources   {found or 0} on {images} images"]
-    rows.append(
-        f"Astrometry {solved} images placed" + (f", rms {rms:.3f} arcsec" if solved else "")
-    )
-    return rows + [
-        f"Zero point {band}: {zero:.3f} mag of {count} images, 5 sigma at {limit:.1f} mag"
-        for band, count, zero, limit in session.execute(zero_points)
-    ]
 
 
 def sparse(on_progress: Progress, *, every_s: float = 2.0) -> Progress:

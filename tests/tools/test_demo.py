@@ -97,10 +97,10 @@ def test_the_demo_reduces_a_night_and_leaves_the_pages_up(home):
     state = read_state(home)
     assert state is not None
     assert state.url in shown.stdout
-    assert "Astrometry 40 images placed" in shown.stdout
-    assert "Zero point V" in shown.stdout
+    assert "Placed    40 images" in shown.stdout
+    assert "Zero V    " in shown.stdout
     assert "login     admin / " in shown.stdout
-    assert "Products  40 calibrated, 1 master_bias" in shown.stdout
+    assert "Products  40 calibrated, 2 coadd, 40 difference, 1 master_bias" in shown.stdout
     assert httpx.get(state.url, follow_redirects=True, trust_env=False).status_code == 200
 
 
