@@ -20,6 +20,8 @@ WITH_STAMPS = 12
 CURVES = 6
 # Fewer points are no curve.
 POINTS = 5
+# Of less than three sigma: the magnitude of such a flux says nothing, and would stretch the axis.
+UNSEEN_MAG = 0.36
 UNPLACED = 10
 MOST_POINTS = 2000
 
@@ -103,7 +105,7 @@ def _curve(
     in_mag = [
         Point(each.observed_at, each.mag, each.mag_err or 0.0)
         for each in points
-        if each.mag is not None
+        if each.mag is not None and (each.mag_err or 0.0) < UNSEEN_MAG
     ]
     relative = [
         Point(each.observed_at, each.relative_flux, each.relative_flux_err or 0.0)

@@ -15,7 +15,7 @@ from include.toritos.report.page import report_html
 from include.toritos.report.sky_facts import Curve, Point
 from include.toritos.report.sky_pictures import curve_plots, stamps_png
 from include.toritos.report.text import report_text
-from models import AstrometricSolution
+from models import AstrometricSolution, LightCurvePoint
 from tests.include.toritos.sky_rows import MIDNIGHT, add_sky, stamps
 
 NIGHT = date(2026, 11, 20)
@@ -48,6 +48,17 @@ def test_light_curves_are_the_longest(both) -> None:
     ]
     assert facts.curves[0].unit == "mag"
     assert "Light curves" in report_html(facts)
+
+
+def test_magnitudes_of_what_is_not_seen_are_not_drawn(both) -> None:
+    """Their errors would be all that the axis shows."""
+    add_sky(both.corral, curves={"star": 20})
+    with both.corral.write() as session:
+        unseen = session.scalars(select(LightCurvePoint).order_by(LightCurvePoint.id)).first()
+        unseen.mag, unseen.mag_err = 26.0, 15.0
+    (curve,) = facts_of(both).curves
+    assert len(curve.points) == 19
+    assert curve.amplitude < 5
 
 
 def test_zero_points_of_images_are_drawn(both) -> None:
