@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from models.session import DatabaseError, begin_write, masked
+
+if TYPE_CHECKING:  # a quarter of a second, which only an upgrade has to pay
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number, as long as every process that upgrades this schema names the same.
@@ -19,29 +19,34 @@ ADVISORY_LOCK = 0x636F7272616C
 
 def alembic_config() -> Config:
     """Alembic's configuration; it has no file of its own."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
 
 
 def head_revision() -> str:
-    """Revision that this code needs.
+    """Revision that this code needs: the highest number among the migrations' files.
 
     Raises
     ------
     DatabaseError
         If the migrations, which are part of the code, cannot be read.
     """
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    if head is None:
+    names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    if not names:
         raise DatabaseError(f"no migration can be read in {MIGRATIONS}: install the code again")
-    return head
+    return names[-1].partition("_")[0]
 
 
 def current_revision(engine: Engine) -> str | None:
     """Revision of the database; None when it has no schema yet."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
 
 
 def upgrade(engine: Engine) -> None:
@@ -49,6 +54,8 @@ def upgrade(engine: Engine) -> None:
 
     Any number of processes may call this at once: one does the work, the others wait.
     """
+    from alembic import command
+
     config = alembic_config()
     with begin_write(engine).begin() as connection:
         if connection.dialect.name == "postgresql":

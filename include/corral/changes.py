@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, exists, inspect, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
+from models.statements import upsert
 from models.work import Due, Planned, Subscription
 
 # (table, kind), kind "" for every kind
@@ -101,10 +101,9 @@ def unsubscribe(connection: Connection, step: str) -> None:
 def _write_subscriptions(
     connection: Connection, step: str, has: set[Wanted], wanted: set[Wanted]
 ) -> None:
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
     for source, kind in sorted(wanted - has):
         row = {"step": step, "source": source, "kind": kind}
-        connection.execute(insert(Subscription).values(row).on_conflict_do_nothing())
+        connection.execute(upsert(connection, Subscription).values(row).on_conflict_do_nothing())
     for source, kind in has - wanted:
         connection.execute(
             delete(Subscription).where(

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass
 from include.corral.ledger import OpenRun, release_dead, set_units, show_life
-from include.corral.wants import portions
 from models.session import database_now
+from models.statements import among
 from models.work import Unit, UnitStatus
 
 
@@ -56,7 +56,7 @@ def claim(
     """
     is_open = _of(run, UnitStatus.OPEN)
     if keys:
-        is_open.append(Unit.key.in_(keys))
+        is_open.append(among(Unit.key, keys))
     with corral.read() as session:  # a look costs no write lock
         if session.execute(select(Unit.id).where(*is_open).limit(1)).first() is None:
             return []
@@ -100,10 +100,10 @@ def _take(session: Session, run: OpenRun, query: Select[Any], now: datetime) -> 
 
 def release(corral: Corral, run: OpenRun, claims: Sequence[Claim]) -> None:
     """Give units back that were claimed and not begun."""
-    mine = [Unit.step_run_id == run.id, Unit.is_(UnitStatus.CLAIMED)]
+    ids = [claim.unit_id for claim in claims]
+    mine = [among(Unit.id, ids), Unit.step_run_id == run.id, Unit.is_(UnitStatus.CLAIMED)]
     with corral.write() as session:
-        for some in portions(sorted(claim.unit_id for claim in claims)):
-            set_units(session, [Unit.id.in_(some), *mine], status=UnitStatus.OPEN)
+        set_units(session, mine, status=UnitStatus.OPEN)
 
 
 def count(corral: Corral, run: OpenRun, status: UnitStatus) -> int:

@@ -9,10 +9,11 @@ alone, so that none can take another with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
-from sqlalchemy import func, insert, inspect, select, update
+from sqlalchemy import Connection, func, insert, inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
@@ -27,6 +28,7 @@ from models.alert import Alert
 from models.base import Base
 from models.product import Derived, Product
 from models.session import database_now, first_line
+from models.statements import among
 from models.work import Outcome, Unit, UnitRun, UnitStatus
 
 # Seconds between tries to commit while the database is in trouble: half a minute in all.
@@ -140,7 +142,7 @@ def _require_files(corral: Corral, rows: Sequence[Base]) -> None:
 def _owned(session: Session, results: Sequence[Result]) -> set[int]:
     """Ids of the units that are still ours, locked until the transaction ends."""
     query = select(Unit.id, Unit.fence).where(
-        Unit.id.in_([r.claim.unit_id for r in results]), Unit.is_(UnitStatus.CLAIMED)
+        among(Unit.id, [r.claim.unit_id for r in results]), Unit.is_(UnitStatus.CLAIMED)
     )
     if session.get_bind().dialect.name == "postgresql":
         query = query.order_by(Unit.id).with_for_update()
@@ -152,7 +154,7 @@ def _outcomes(session: Session, step_run_id: int, results: Sequence[Result]) -> 
     """How those of these attempts ended that are on record as ended by ourselves."""
     fences = {result.claim.unit_id: result.claim.fence for result in results}
     query = select(UnitRun.unit_id, UnitRun.fence, UnitRun.outcome).where(
-        UnitRun.unit_id.in_(fences),
+        among(UnitRun.unit_id, fences),
         UnitRun.step_run_id == step_run_id,
         UnitRun.outcome != Outcome.LOST,
     )
@@ -164,8 +166,9 @@ def _record(
     session: Session, step_run_id: int, results: Sequence[Result], owned: set[int]
 ) -> dict[int, int]:
     """Write the attempts, and give their ids by unit."""
-    now = database_now(session.connection())
-    values = [
+    connection = session.connection()
+    now = database_now(connection)
+    values: list[dict[str, Any]] = [
         {
             "unit_id": result.claim.unit_id,
             "step_run_id": step_run_id,
@@ -180,8 +183,22 @@ def _record(
         }
         for result in results
     ]
-    statement = insert(UnitRun).returning(UnitRun.unit_id, UnitRun.id)
-    return {row.unit_id: row.id for row in session.execute(statement, values)}
+    table: Any = UnitRun.__table__
+    if connection.dialect.name != "sqlite":
+        statement = insert(table).returning(table.c.unit_id, table.c.id)
+        return {row.unit_id: row.id for row in connection.execute(statement, values)}
+    numbers = _free_ids(connection, table)
+    values = [{**row, "id": number} for row, number in zip(values, numbers, strict=False)]
+    connection.execute(insert(table), values)
+    return {row["unit_id"]: row["id"] for row in values}
+
+
+def _free_ids(connection: Connection, table: Any) -> Iterator[int]:
+    """Ids that new rows will have on SQLite, where whoever writes is alone and may give them.
+
+    SQLite would give the same ones, but says which only when rows are inserted one by one.
+    """
+    return count(1 + (connection.scalar(select(func.max(table.c.id))) or 0))
 
 
 def _outcome(result: Result, owned: set[int]) -> Outcome:
@@ -213,10 +230,7 @@ def _rows(
 
 
 def _number(session: Session) -> None:
-    """Give new rows their ids, on SQLite, where whoever writes is alone and may do so.
-
-    SQLite would give the same ones, but says which only when rows are inserted one by one.
-    """
+    """Give new rows their ids, on SQLite."""
     if session.get_bind().dialect.name != "sqlite":
         return
     by_table: dict[Any, list[Any]] = {}
@@ -225,8 +239,7 @@ def _number(session: Session) -> None:
         if mapper.inherits is None and "id" in mapper.columns and getattr(row, "id", 0) is None:
             by_table.setdefault(mapper.local_table, []).append(row)
     for table, rows in by_table.items():
-        last = session.connection().scalar(select(func.max(table.c.id))) or 0
-        for number, row in enumerate(rows, start=last + 1):
+        for row, number in zip(rows, _free_ids(session.connection(), table), strict=False):
             row.id = number
 
 
@@ -245,7 +258,7 @@ def _settle(session: Session, results: Sequence[Result]) -> None:
             values["fingerprint"] = moved
         session.execute(
             update(Unit)
-            .where(Unit.id.in_(ids))
+            .where(among(Unit.id, ids))
             .values(values)
             .execution_options(synchronize_session=False)
         )

@@ -19,6 +19,7 @@ from include.corral.commit import commit
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass, outside_errors
 from include.corral.execute import execute
+from include.corral.garbage import Garbage
 from include.corral.ledger import OpenRun, Stopwatch, close_run, last_failures, open_run
 from include.corral.processor import Processor
 from include.corral.report import Failure, Report
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 PROGRESS_EVERY_S = 5.0
 LARGEST_BATCH = 1000
+# From here on units are cheap.
+MANY = 64
 # What is not begun by then goes back: results are committed at least this often.
 BATCH_S = 2.0
 
@@ -121,15 +124,17 @@ class _Drain:
     def _work_through(self) -> None:
         work = self.processor.work(self.corral, self.run)
         pace = _Pace()
-        while True:
-            batch = work.batch(pace.size)
-            if batch is not None:
-                watch = Stopwatch()
-                finished = self._do(work, batch)
-                pace.adapt(finished, watch.seconds)
-                self._tell_progress()
-            elif not (work.shared and self._others_are_working()):
-                break
+        with Garbage() as garbage:
+            while True:
+                garbage.collect_rarely(rarely=pace.size >= MANY)
+                batch = work.batch(pace.size)
+                if batch is not None:
+                    watch = Stopwatch()
+                    finished = self._do(work, batch)
+                    pace.adapt(finished, watch.seconds)
+                    self._tell_progress()
+                elif not (work.shared and self._others_are_working()):
+                    break
         self.report.void = work.void
 
     def _do(self, work: Work, batch: Batch) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from include.corral.step import Step
 from include.corral.wants import portions
+from models.statements import among
 from models.work import Unit, UnitRow
 
 KEY_LENGTH = 400
@@ -44,14 +45,13 @@ def groups_of(
     """
     ids = set(ids)
     touched = set()
-    for some in portions(sorted(ids)):
-        units = select(Unit.key, Unit.row_ids).where(
-            Unit.step == step.name,
-            Unit.id.in_(select(UnitRow.unit_id).where(UnitRow.row_id.in_(some))),
-        )
-        for row in session.execute(units):
-            touched.add(row.key)
-            ids |= set(row.row_ids)
+    units = select(Unit.key, Unit.row_ids).where(
+        Unit.step == step.name,
+        Unit.id.in_(select(UnitRow.unit_id).where(among(UnitRow.row_id, ids))),
+    )
+    for row in session.execute(units).all():
+        touched.add(row.key)
+        ids |= set(row.row_ids)
     heads = _one_of_each(session, step, ids)
     groups: dict[str, list[Any]] = {}
     for few in portions(heads.values(), GROUPS):
@@ -66,9 +66,8 @@ def _one_of_each(session: Session, step: Step, ids: Iterable[int]) -> dict[str, 
     model: Any = step.model
     columns = [model.id, *step.group_by]
     heads: dict[str, list[Any]] = {}
-    for some in portions(sorted(ids)):
-        for _id, *values in session.execute(select(*columns).where(model.id.in_(some))):
-            heads.setdefault(_key(step, values), values)
+    for _id, *values in session.execute(select(*columns).where(among(model.id, ids))):
+        heads.setdefault(_key(step, values), values)
     return heads
 
 

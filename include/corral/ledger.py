@@ -17,8 +17,8 @@ from include.corral.lost import tell_of_lost
 from include.corral.processor import Processor
 from include.corral.report import Report
 from include.corral.trigger import Trigger, process_key, software_versions, this_process
-from include.corral.wants import portions
 from models.session import database_now, first_line
+from models.statements import among
 from models.work import Outcome, StepRun, Unit, UnitRun, UnitStatus
 
 # A unit that took its process down with it this often is not tried again by itself.
@@ -100,10 +100,10 @@ def set_units(session: Session, conditions: Sequence[Any], **values: Any) -> int
     if session.get_bind().dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     ids = list(session.scalars(query))
-    for some in portions(ids):
+    if ids:
         session.execute(
             update(Unit)
-            .where(Unit.id.in_(some))
+            .where(among(Unit.id, ids))
             .values(values)
             .execution_options(synchronize_session=False)
         )

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from include.corral.step import Step, expression_of
 from models.base import canonical_json
+from models.statements import upsert
 from models.work import Planned
 
 
@@ -36,9 +36,8 @@ def _text(clause: Any) -> list[Any]:
 def mark(session: Session, step: str, key: str, signature: str) -> None:
     """Say that every row of partition `key` has been noted for a look with this signature."""
     values = {"signature": signature, "uses_from": None, "uses_until": None}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.execute(
-        dialect.insert(Planned)
+        upsert(session, Planned)
         .values(step=step, partition=key, **values)
         .on_conflict_do_update(index_elements=["step", "partition"], set_=values)
     )

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from include.corral.wants import portions
 from models.observation import Observation
+from models.statements import among
 from models.work import StepRun
 
 
@@ -50,10 +50,10 @@ def observe(
     changed = {key for key, stamp in now.items() if key in before and before[key].stamp != stamp}
     _forget(session, topic, changed | (before.keys() - now.keys()))
     fresh = [key for key in now if key not in before or key in changed]
-    for some in portions(fresh):
+    if fresh:
         rows = [
             {"topic": topic, "key": key, "stamp": now[key], "step_run_id": step_run_id}
-            for key in some
+            for key in fresh
         ]
         session.execute(insert(Observation), rows)
     return observed(session, topic)
@@ -75,9 +75,5 @@ def _rows(session: Session, topic: str) -> Iterator[tuple[str, Seen]]:
 
 
 def _forget(session: Session, topic: str, keys: set[str]) -> None:
-    for some in portions(sorted(keys)):
-        session.execute(
-            delete(Observation)
-            .where(Observation.topic == topic, Observation.key.in_(some))
-            .execution_options(synchronize_session=False)
-        )
+    forgotten = delete(Observation).where(Observation.topic == topic, among(Observation.key, keys))
+    session.execute(forgotten.execution_options(synchronize_session=False))

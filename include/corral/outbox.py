@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from models.alert import Alert
 from models.delivery import Delivery, DeliveryStatus
 from models.session import database_now
+from models.statements import upsert
 
 SEVERITIES = ("critical", "warning", "info")
 
@@ -90,8 +90,7 @@ def enqueue(
 
 def _insert(session: Session, **values: Any) -> int | None:
     """Add the row, unless its key is there; give its id."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Alert).values(**values).on_conflict_do_nothing()
+    statement = upsert(session, Alert).values(**values).on_conflict_do_nothing()
     made: int | None = session.scalar(statement.returning(Alert.id))
     return made
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from include.corral.message import Message
@@ -20,6 +19,7 @@ from models.delivery import (
     DeliveryStatus,
 )
 from models.session import database_now
+from models.statements import upsert
 from models.work import Due
 
 # An attempt that is not settled for so long has lost its process; no channel takes so long.
@@ -161,8 +161,7 @@ def _doubled(first: timedelta, times: int, longest: timedelta) -> timedelta:
 
 def _lock(session: Session, channel: str) -> ChannelState:
     """Give the channel's row, which nobody else can have until the transaction ends."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    new = dialect.insert(ChannelState).values(name=channel, failures=0)
+    new = upsert(session, ChannelState).values(name=channel, failures=0)
     session.execute(new.on_conflict_do_nothing())
     query = select(ChannelState).where(ChannelState.name == channel).with_for_update()
     return session.scalars(query).one()

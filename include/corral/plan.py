@@ -28,9 +28,10 @@ from include.corral.fingerprint import associations, fingerprint
 from include.corral.grouping import groups_of
 from include.corral.marks import mark, mark_signature, widen_marks
 from include.corral.step import Step
-from include.corral.wants import Want, lock_planning, portions, write_members, write_wants
+from include.corral.wants import Want, lock_planning, write_members, write_wants
 from models.base import canonical_json
 from models.product import Product
+from models.statements import among
 from models.work import Due, Planned
 
 # Rows looked at in one transaction. Where each brings its group with it, more are known of than
@@ -128,18 +129,20 @@ class Planner:
             return
         sources = [of_kind("product", use.kind) for use in self.step.uses]
         query = select(Due.id).where(Due.step == self.step.name, Due.source.in_(sources))
-        for some in portions(session.scalars(query).all()):
-            product_is_near = exists().where(
-                Due.id.in_(some),
-                Product.id == Due.row_id,
-                Product.observed_at.between(Planned.uses_from, Planned.uses_until),
-            )
-            session.execute(
-                delete(Planned)
-                .where(Planned.step == self.step.name, product_is_near)
-                .execution_options(synchronize_session=False)
-            )
-            session.execute(delete(Due).where(Due.id.in_(some)))
+        heard = session.scalars(query).all()
+        if not heard:
+            return
+        product_is_near = exists().where(
+            among(Due.id, heard),
+            Product.id == Due.row_id,
+            Product.observed_at.between(Planned.uses_from, Planned.uses_until),
+        )
+        session.execute(
+            delete(Planned)
+            .where(Planned.step == self.step.name, product_is_near)
+            .execution_options(synchronize_session=False)
+        )
+        _delete_noted(session, heard)
 
     def _unmarked(self, session: Session, signature: str) -> list[str]:
         """Partitions without a mark of the present signature; the empty one stands for all."""
@@ -168,7 +171,7 @@ class Planner:
         if self.step.group_by:
             groups, touched = groups_of(session, self.step, query, ids)
         else:
-            rows = session.scalars(query.where(self._model.id.in_(ids)))
+            rows = session.scalars(query.where(among(self._model.id, ids)))
             groups, touched = {str(row.id): [row] for row in rows}, {str(row_id) for row_id in ids}
         return list(self._wants(session, groups)), touched
 
@@ -188,10 +191,8 @@ class Planner:
 
 
 def _delete_noted(session: Session, ids: Sequence[int]) -> None:
-    for some in portions(ids):
-        session.execute(
-            delete(Due).where(Due.id.in_(some)).execution_options(synchronize_session=False)
-        )
+    noted = delete(Due).where(among(Due.id, ids))
+    session.execute(noted.execution_options(synchronize_session=False))
 
 
 def _wanted(step: Step, rows: Sequence[Any], associator: Associator) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from include.corral.result import Result
 from include.corral.wants import derived_models
 from models.product import Product
+from models.statements import among
 
 
 def supersede(session: Session, results: Sequence[Result], run_ids: Collection[int]) -> None:
@@ -31,7 +32,7 @@ def supersede(session: Session, results: Sequence[Result], run_ids: Collection[i
         return
     for model in derived_models(session):
         old = model.__table__.c
-        stale = (old.unit_id.in_(again), old.current, old.unit_run_id.not_in(run_ids))
+        stale = (among(old.unit_id, again), old.current, ~among(old.unit_run_id, run_ids))
         if model is Product:
             _name_successors(session, stale, run_ids)
         session.execute(
@@ -47,7 +48,7 @@ def _name_successors(session: Session, stale: Sequence[Any], run_ids: Collection
     columns = select(table.c.id, table.c.unit_id, table.c.kind, table.c.path)
     by_name: dict[Any, list[int]] = {}
     by_kind: dict[Any, list[int]] = {}
-    for row in session.execute(columns.where(table.c.unit_run_id.in_(run_ids))):
+    for row in session.execute(columns.where(among(table.c.unit_run_id, run_ids))):
         by_name.setdefault((row.unit_id, _name(row.path)), []).append(row.id)
         by_kind.setdefault((row.unit_id, row.kind), []).append(row.id)
     for row in session.execute(columns.where(*stale)).all():

@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 
 from models.base import Base
 from models.product import Derived
+from models.statements import among
 from models.work import Unit, UnitRow, UnitStatus
 
 T = TypeVar("T")
 
-# Values in one IN: SQLite takes 32,766 parameters, PostgreSQL 65,535.
-PARAMETERS = 10_000
 _LOCK = 0x636F7272
 
 
@@ -75,7 +74,8 @@ def write_wants(
         elif row.row_ids != want.row_ids or row.partition != want.partition:
             moved.append({"unit": row.id, "row_ids": want.row_ids, "partition": want.partition})
     if fresh:
-        session.execute(insert(Unit), [_values(step, want) for want in fresh])
+        values = [_values(step, want) for want in fresh]
+        session.connection().execute(insert(Unit), values)
     # The fence goes up: whoever is working on the older input cannot commit it.
     _update(session, changed, fence=Unit.fence + 1, failure_class=None)
     _update(session, moved)
@@ -90,11 +90,8 @@ def _lock(session: Session, step: str, keys: Iterable[str]) -> dict[str, Any]:
     ).order_by(Unit.id)
     if session.get_bind().dialect.name == "postgresql":
         query = query.with_for_update()
-    found: dict[str, Any] = {}
-    for some in portions(sorted(set(keys))):
-        rows = session.execute(query.where(Unit.step == step, Unit.key.in_(some)))
-        found |= {row.key: row for row in rows}
-    return found
+    rows = session.execute(query.where(Unit.step == step, among(Unit.key, set(keys))))
+    return {row.key: row for row in rows}
 
 
 def _values(step: str, want: Want) -> dict[str, Any]:
@@ -119,25 +116,21 @@ def _update(session: Session, rows: list[dict[str, Any]], **others: Any) -> None
 def write_members(session: Session, step: str, wants: Sequence[Want]) -> None:
     """Remember which rows are in which unit of many, so that a row that goes is missed."""
     wanted = {want.key: set(want.row_ids) for want in wants}
-    for some in portions(wanted):
-        keys = {
-            row.id: row.key
-            for row in session.execute(
-                select(Unit.id, Unit.key).where(Unit.step == step, Unit.key.in_(some))
-            )
-        }
-        has: dict[int, set[int]] = {unit_id: set() for unit_id in keys}
-        for row in session.execute(
-            select(UnitRow.unit_id, UnitRow.row_id).where(UnitRow.unit_id.in_(keys))
-        ):
-            has[row.unit_id].add(row.row_id)
-        for unit_id, row_ids in has.items():
-            _write_rows(session, unit_id, row_ids, wanted[keys[unit_id]])
+    units = select(Unit.id, Unit.key).where(Unit.step == step, among(Unit.key, wanted))
+    keys = {row.id: row.key for row in session.execute(units)}
+    has: dict[int, set[int]] = {unit_id: set() for unit_id in keys}
+    members = select(UnitRow.unit_id, UnitRow.row_id).where(among(UnitRow.unit_id, keys))
+    for row in session.execute(members):
+        has[row.unit_id].add(row.row_id)
+    for unit_id, row_ids in has.items():
+        _write_rows(session, unit_id, row_ids, wanted[keys[unit_id]])
 
 
 def _write_rows(session: Session, unit_id: int, has: set[int], wanted: set[int]) -> None:
-    for some in portions(has - wanted):
-        session.execute(delete(UnitRow).where(UnitRow.unit_id == unit_id, UnitRow.row_id.in_(some)))
+    if old := has - wanted:
+        session.execute(
+            delete(UnitRow).where(UnitRow.unit_id == unit_id, among(UnitRow.row_id, old))
+        )
     if new := wanted - has:
         session.execute(
             insert(UnitRow), [{"unit_id": unit_id, "row_id": row_id} for row_id in sorted(new)]
@@ -146,17 +139,19 @@ def _write_rows(session: Session, unit_id: int, has: set[int], wanted: set[int])
 
 def _withdraw(session: Session, ids: list[int]) -> int:
     """Make units void, and what they made no longer current."""
-    for some in portions(ids):
-        void = {"status": UnitStatus.VOID, "fence": Unit.fence + 1, "failure_class": None}
-        session.execute(update(Unit).where(Unit.id.in_(some)).values(void))
-        session.execute(delete(UnitRow).where(UnitRow.unit_id.in_(some)))
-        for model in derived_models(session):
-            session.execute(
-                update(model)
-                .where(model.unit_id.in_(some), model.current)
-                .values(current=False)
-                .execution_options(synchronize_session=False)
-            )
+    if not ids:
+        return 0
+    void = {"status": UnitStatus.VOID, "fence": Unit.fence + 1, "failure_class": None}
+    unevaluated = {"synchronize_session": False}
+    session.execute(
+        update(Unit).where(among(Unit.id, ids)).values(void), None, execution_options=unevaluated
+    )
+    session.execute(
+        delete(UnitRow).where(among(UnitRow.unit_id, ids)), None, execution_options=unevaluated
+    )
+    for model in derived_models(session):
+        mine = update(model).where(among(model.unit_id, ids), model.current)
+        session.execute(mine.values(current=False), None, execution_options=unevaluated)
     return len(ids)
 
 
@@ -172,8 +167,8 @@ def derived_models(session: Session) -> list[Any]:
     ]
 
 
-def portions(values: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
-    """Give `values` in lists that fit into one statement."""
+def portions(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Give `values` in lists of no more than `size`."""
     iterator = iter(values)
-    while some := list(islice(iterator, size or PARAMETERS)):
+    while some := list(islice(iterator, size)):
         yield some

@@ -18,7 +18,8 @@ from include.corral.errors import UpstreamMissing
 from include.corral.ledger import OpenRun
 from include.corral.plan import Planner
 from include.corral.run import Run
-from include.corral.wants import Want, lock_planning, portions, write_wants
+from include.corral.wants import Want, lock_planning, write_wants
+from models.statements import among
 from models.work import Unit, UnitStatus
 
 if TYPE_CHECKING:
@@ -118,11 +119,8 @@ class StepWork:
 
     def _rows(self, session: Session, claims: Sequence[Claim]) -> dict[int, Any]:
         model: Any = self._step.model
-        rows: dict[int, Any] = {}
-        for ids in portions(row_id for c in claims for row_id in c.row_ids):
-            found = session.scalars(select(model).where(model.id.in_(ids)))
-            rows |= {row.id: row for row in found}
-        return rows
+        ids = {row_id for c in claims for row_id in c.row_ids}
+        return {row.id: row for row in session.scalars(select(model).where(among(model.id, ids)))}
 
     def _task(
         self, claimed: Claim, rows: list[Any], session: Session, associator: Associator
@@ -209,7 +207,7 @@ class LoaderWork:
 
     def _undone(self, items: dict[str, Item]) -> dict[str, Item]:
         columns = (Unit.key, Unit.status, Unit.fingerprint)
-        query = select(*columns).where(Unit.step == self._loader.name, Unit.key.in_(items))
+        query = select(*columns).where(Unit.step == self._loader.name, among(Unit.key, items))
         with self._corral.read() as session:
             has = {row.key: row for row in session.execute(query)}
         wants = [

@@ -22,6 +22,7 @@ from include.toritos.campaign import Nights
 from include.toritos.corrections import FIELDS, Believed, Entry, Read, believed
 from models.correction import Correction, CorrectionList
 from models.frame import Frame, Sighting
+from models.statements import among
 
 FRAMES = 500
 
@@ -165,12 +166,9 @@ class Beliefs:
     def _contents(self, frames: Iterable[Frame]) -> dict[str, int]:
         """Path to frame, for all paths at which these frames were ever seen."""
         paths = {sighting.path for frame in frames for sighting in frame.sightings}
-        contents: dict[str, int] = {}
-        for some in portions(sorted(paths)):
-            query = select(Sighting.path, Sighting.frame_id)
-            rows = self._session.execute(query.where(Sighting.current, Sighting.path.in_(some)))
-            contents |= {row.path: row.frame_id for row in rows}
-        return contents
+        query = select(Sighting.path, Sighting.frame_id)
+        rows = self._session.execute(query.where(Sighting.current, among(Sighting.path, paths)))
+        return {row.path: row.frame_id for row in rows}
 
 
 def _place(frame: Frame, contents: Mapping[str, int]) -> None:

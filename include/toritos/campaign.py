@@ -6,13 +6,13 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from include.corral.settings import Settings
 from include.toritos.instrument import profile_of
 from models.base import Base
 from models.site import CCD, Campaign, Night, Observatory
+from models.statements import upsert
 
 if TYPE_CHECKING:
     from include.ccd.profile import Profile
@@ -85,7 +85,6 @@ def _ensure(session: Session, table: type[Row], key: dict[str, Any], **others: A
     query = select(table).filter_by(**key)
     row = session.scalar(query)
     if row is None:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        session.execute(dialect.insert(table).values(**key, **others).on_conflict_do_nothing())
+        session.execute(upsert(session, table).values(**key, **others).on_conflict_do_nothing())
         row = session.scalars(query).one()
     return row

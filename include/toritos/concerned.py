@@ -8,29 +8,27 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import ColumnElement, String, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from include.corral.wants import portions
 from include.toritos.corrections import Entry
 from models.columns import path_text
 from models.correction import Correction
 from models.frame import Frame, Sighting
 from models.site import Night
+from models.statements import among
 
 LAST = chr(0x10FFFF)
 
 
 def twins(session: Session, pixels: Iterable[str | None]) -> set[int]:
     """Give the frames that share one of these pixel digests with another frame."""
-    found: set[int] = set()
-    for some in portions({each for each in pixels if each is not None}):
-        shared = select(Frame.pixel_sha256).where(Frame.pixel_sha256.in_(some))
-        shared = shared.group_by(Frame.pixel_sha256).having(func.count() > 1)
-        query = select(Frame.id).where(Frame.pixel_sha256.in_(shared.scalar_subquery()))
-        found |= set(session.scalars(query))
-    return found
+    known = {each for each in pixels if each is not None}
+    shared = select(Frame.pixel_sha256).where(among(Frame.pixel_sha256, known))
+    shared = shared.group_by(Frame.pixel_sha256).having(func.count() > 1)
+    query = select(Frame.id).where(Frame.pixel_sha256.in_(shared.scalar_subquery()))
+    return set(session.scalars(query)) if known else set()
 
 
 def spoken_of(
-    session: Session, entries: Iterable[Entry], among: Collection[int] | None
+    session: Session, entries: Iterable[Entry], frame_ids: Collection[int] | None
 ) -> set[int]:
     """Give the frames that corrections may speak of; too many do no harm.
 
@@ -40,18 +38,16 @@ def spoken_of(
         For reading.
     entries
         The corrections.
-    among
+    frame_ids
         Frames that no correction stands for yet; None for all there are, and those corrected.
     """
     found: set[int] = set()
     for entry in entries:
         query = select(Frame.id).where(*_may_hold(entry))
-        if among is None:
-            found |= set(session.scalars(query))
-            continue
-        for some in portions(among):
-            found |= set(session.scalars(query.where(Frame.id.in_(some))))
-    if among is None:
+        if frame_ids is not None:
+            query = query.where(among(Frame.id, frame_ids))
+        found |= set(session.scalars(query))
+    if frame_ids is None:
         standing = select(Correction.frame_id).where(Correction.withdrawn_at.is_(None))
         found |= set(session.scalars(standing))
     return found

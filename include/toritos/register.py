@@ -25,6 +25,7 @@ from include.toritos.known import GONE
 from include.toritos.look import Found, ReadAnew, Refused
 from models.correction import Correction, CorrectionList
 from models.frame import Frame, Rejection, Sighting
+from models.statements import among
 
 if TYPE_CHECKING:
     from include.ccd.header import FrameHeader
@@ -89,8 +90,8 @@ class Register:
         concerned |= self._end(found, refused)
         self._insert_looks(found, refused, ids)
         concerned |= twins(self._session, [contents[each].frame.pixel_sha256 for each in fresh])
-        among = None if lists else [ids[each] for each in fresh]
-        concerned |= spoken_of(self._session, entries, among)
+        frame_ids = None if lists else [ids[each] for each in fresh]
+        concerned |= spoken_of(self._session, entries, frame_ids)
         tally.count("frame", len(fresh))
         tally.count("sighting", len(found))
         tally.count("rejection", len(refused))
@@ -108,10 +109,8 @@ class Register:
 
     def _insert_frames(self, contents: Mapping[str, Found]) -> tuple[dict[str, int], set[str]]:
         """Give the ids of these contents, and which of them are new."""
-        known: dict[str, int] = {}
-        for some in portions(contents):
-            query = select(Frame.sha256, Frame.id).where(Frame.sha256.in_(some))
-            known |= {row.sha256: row.id for row in self._session.execute(query)}
+        query = select(Frame.sha256, Frame.id).where(among(Frame.sha256, contents))
+        known = {row.sha256: row.id for row in self._session.execute(query)}
         values = [self._frame(found) for sha256, found in contents.items() if sha256 not in known]
         if not values:
             return known, set()
@@ -190,17 +189,17 @@ class Register:
 
         What is refused ends no sighting: a file that turns bad takes nothing away.
         """
-        ended: set[int] = set()
         sighted = [each.seen.path for each in found]
-        for some in portions(sighted):
-            current = (Sighting.current, Sighting.path.in_(some))
-            touched = list(self._session.scalars(select(Sighting.path).where(*current)))
-            ever = select(Sighting.frame_id).where(Sighting.path.in_(touched))
-            ended |= set(self._session.scalars(ever)) if touched else set()
+        current = (Sighting.current, among(Sighting.path, sighted))
+        touched = self._session.scalars(select(Sighting.path).where(*current)).all()
+        ended: set[int] = set()
+        if touched:
+            ever = select(Sighting.frame_id).where(among(Sighting.path, touched))
+            ended = set(self._session.scalars(ever))
             self._change(update(Sighting).where(*current).values(current=False))
-        for some in portions([*sighted, *(each.path for each in refused)]):
-            standing = (Rejection.resolved_at.is_(None), Rejection.path.in_(some))
-            self._change(update(Rejection).where(*standing).values(resolved_at=self._reading.now))
+        paths = [*sighted, *(each.path for each in refused)]
+        standing = (Rejection.resolved_at.is_(None), among(Rejection.path, paths))
+        self._change(update(Rejection).where(*standing).values(resolved_at=self._reading.now))
         return ended
 
     def _change(self, statement: Any) -> None:

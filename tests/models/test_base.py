@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,7 +97,8 @@ def test_canonical_text_knows_times_bytes_and_sets() -> None:
     """What has no stable text is refused."""
     moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert canonical_json([moment, date(2026, 11, 20), b"\1", {2, 1}]) == (
-        '["2026-11-20T12:00:00+00:00","2026-11-20","01",[1,2]]'
+        '["2026-11-20T12:00:00Z","2026-11-20","AQ==",[1,2]]'
     )
+    assert canonical_json([np.float64(0.5), "caf\udce9"]) == '[0.5,"caf\\udce9"]'
     with pytest.raises(TypeError, match="has no canonical JSON"):
         canonical_json(object())

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from include.corral.wants import portions
 from include.toritos.report.facts import Check, Master, Measured, TurnedDown
 from include.toritos.report.words import number_text, short
 from models.product import Product, ProductInput, QualityCheck
 from models.site import Night
 from models.source import PhotometricSolution
+from models.statements import among
 from models.work import UnitRun
 
 WORST_FIRST = ("bad", "warn", "unknown", "good")
@@ -115,12 +115,8 @@ def find_masters(session: Session, night_ids: Sequence[int]) -> tuple[Master, ..
     )
     ids = sorted(set(session.scalars(made)) | used.keys())
     frames = _frame_counts(session, ids)
-    rows = [
-        row
-        for some in portions(ids)
-        for row in session.scalars(select(Product).where(Product.id.in_(some)))
-        if row.kind in TELLING
-    ]
+    query = select(Product).where(among(Product.id, ids))
+    rows = [row for row in session.scalars(query) if row.kind in TELLING]
     rows.sort(key=lambda row: (row.kind, row.filter or "", row.exptime_s or 0.0, row.observed_at))
     return tuple(
         Master(
@@ -155,15 +151,12 @@ def _used(session: Session, night_ids: Sequence[int]) -> dict[int, int]:
 
 
 def _frame_counts(session: Session, ids: Sequence[int]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for some in portions(ids):
-        query = (
-            select(ProductInput.product_id, func.count(ProductInput.frame_id))
-            .where(ProductInput.product_id.in_(some))
-            .group_by(ProductInput.product_id)
-        )
-        found |= dict(session.execute(query).all())
-    return found
+    query = (
+        select(ProductInput.product_id, func.count(ProductInput.frame_id))
+        .where(among(ProductInput.product_id, ids))
+        .group_by(ProductInput.product_id)
+    )
+    return dict(session.execute(query).all())
 
 
 def find_turned_down(session: Session, night_ids: Sequence[int]) -> tuple[TurnedDown, ...]:
@@ -184,12 +177,8 @@ def find_turned_down(session: Session, night_ids: Sequence[int]) -> tuple[Turned
 
 
 def _names(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    rows = [
-        row
-        for some in portions(ids)
-        for row in session.scalars(select(Product).where(Product.id.in_(some)))
-    ]
-    return {row.id: _name(row) for row in rows}
+    query = select(Product).where(among(Product.id, ids))
+    return {row.id: _name(row) for row in session.scalars(query)}
 
 
 def _name(row: Product) -> str:

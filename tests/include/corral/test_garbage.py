@@ -1,0 +1,27 @@
+"""Garbage is collected rarely only while many cheap units are worked on."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from include.corral.garbage import RARELY, Garbage
+
+
+def test_habits_of_the_process_come_back_whatever_happens() -> None:
+    """As it was before, after an error as well."""
+    before = gc.get_threshold()
+    with pytest.raises(RuntimeError):
+        _work_and_fail(before)
+    assert gc.get_threshold() == before
+
+
+def _work_and_fail(before: tuple[int, int, int]) -> None:
+    with Garbage() as garbage:
+        garbage.collect_rarely(rarely=True)
+        assert gc.get_threshold() == (RARELY, *before[1:])
+        garbage.collect_rarely(rarely=False)
+        assert gc.get_threshold() == before
+        garbage.collect_rarely(rarely=True)
+        raise RuntimeError
