@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
 PROGRESS_EVERY_S = 5.0
-LARGEST_BATCH = 1000
+LARGEST_BATCH = 4000
 # From here on units are cheap.
 MANY = 64
 # What is not begun by then goes back: results are committed at least this often.

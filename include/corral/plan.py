@@ -36,7 +36,7 @@ from models.work import Due, Planned
 
 # Rows looked at in one transaction. Where each brings its group with it, more are known of than
 # are looked at: what is noted of the other members is then done with, too.
-ROWS = 1000
+ROWS = 4000
 ROWS_OF_GROUPS = 10_000
 KNOWN_OF_GROUPS = 100_000
 
