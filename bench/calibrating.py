@@ -22,6 +22,7 @@ from bench.table import Report
 from bench.worker import Finish, Outcome, Work
 
 TINY_PX = 64
+MARKED_FRACTION = 1e-4
 CONTENDERS = [
     Contender("this project", "bench.calibrating:ours"),
     Contender("ccdproc", "bench.calibrating:ccdproc"),
@@ -33,12 +34,15 @@ BYTES_PER_PIXEL = 4 + 4 + 2
 
 
 def make_frame(folder: Path, size: int) -> None:
-    """Write one science frame and its three masters."""
+    """Write one science frame, its three masters and which pixels are bad."""
     from astropy.io import fits
 
     rng = np.random.default_rng(1)
     shape = (size, size)
-    fits.writeto(folder / "science.fits", (rng.poisson(600, shape) + 1000).astype(np.uint16))
+    raw = (rng.poisson(600, shape) + 1000).astype(np.uint16)
+    raw[rng.random(shape) < MARKED_FRACTION] = SATURATION_ADU
+    fits.writeto(folder / "science.fits", raw)
+    np.save(folder / "bad.npy", rng.random(shape) < MARKED_FRACTION)
     for name, level in (("bias", 1000.0), ("dark", 20.0), ("flat", 1.0)):
         values = rng.normal(level, 0.01 * level, shape).astype(np.float32)
         np.save(folder / f"{name}.npy", values)
@@ -57,24 +61,32 @@ def our_masters(folder: Path) -> dict[str, Any]:
     """The same as this project keeps them."""
     from include.ccd.image import Image
 
-    found = {name: Image(sci, var) for name, (sci, var) in masters_of(folder).items()}
+    found = {
+        name: Image(sci, var, np.zeros(sci.shape, np.uint16))
+        for name, (sci, var) in masters_of(folder).items()
+    }
     found["dark"].cards = {"EXPTIME": EXPTIME_S, "BIASCOR": True}
     return found
 
 
 def ccdproc_masters(folder: Path) -> dict[str, Any]:
-    """The same as ccdproc wants them."""
+    """The same as ``ccdproc.combine`` gives them: in double precision, and with a mask."""
     from astropy import units as u
     from astropy.nddata import CCDData, StdDevUncertainty
 
     return {
         name: CCDData(
-            sci,
+            sci.astype(np.float64),
             unit=u.dimensionless_unscaled if name == "flat" else u.adu,
-            uncertainty=StdDevUncertainty(np.sqrt(var)),
+            uncertainty=StdDevUncertainty(np.sqrt(var, dtype=np.float64)),
+            mask=np.zeros(sci.shape, np.bool_),
         )
         for name, (sci, var) in masters_of(folder).items()
     }
+
+
+def _outcome(pixels: npt.NDArray[Any], mask: Any) -> Outcome:
+    return Outcome(f"{np.count_nonzero(mask)} pixels masked", pixels)
 
 
 def ours(task: str, folder: Path, size: int) -> Work:
@@ -83,27 +95,29 @@ def ours(task: str, folder: Path, size: int) -> Work:
     from include.ccd.calibration import Calibration
     from include.ccd.raw import RawFrame
 
-    header, masters = science_header(size), our_masters(folder)
+    header, bad, masters = science_header(size), np.load(folder / "bad.npy"), our_masters(folder)
 
     def work() -> Finish:
         frame = RawFrame(folder / "science.fits", header)
-        image = calibrate(frame, **masters, calibration=Calibration())
+        image = calibrate(frame, **masters, calibration=Calibration(), bad_pixels=bad)
         with (folder / "ours.fits").open("wb") as stream:
             image.write(stream, PROVENANCE)
-        return lambda: Outcome(pixels=image.sci)
+        return lambda: _outcome(image.sci, image.mask)
 
     return work
 
 
-def by_ccdproc(folder: Path, masters: dict[str, Any]) -> Any:
-    """A frame calibrated by ccdproc with uncertainty."""
+def by_ccdproc(folder: Path, masters: dict[str, Any], bad: npt.NDArray[Any]) -> Any:
+    """A frame calibrated by ccdproc with uncertainty and mask."""
     import ccdproc as peer
     from astropy import units as u
     from astropy.nddata import CCDData
 
+    raw = CCDData.read(folder / "science.fits", unit="adu")
     return peer.ccd_process(
-        CCDData.read(folder / "science.fits", unit="adu"),
+        raw,
         error=True,
+        bad_pixel_mask=bad | (raw.data >= SATURATION_ADU),
         gain=GAIN_E_PER_ADU * u.electron / u.adu,
         readnoise=READ_NOISE_E * u.electron,
         gain_corrected=False,
@@ -117,13 +131,13 @@ def by_ccdproc(folder: Path, masters: dict[str, Any]) -> Any:
 
 def ccdproc(task: str, folder: Path, size: int) -> Work:
     """Work of ccdproc, as its documentation writes it; it divides by the flat over its mean."""
-    masters = ccdproc_masters(folder)
+    bad, masters = np.load(folder / "bad.npy"), ccdproc_masters(folder)
     mean = float(masters["flat"].data.mean())
 
     def work() -> Finish:
-        image = by_ccdproc(folder, masters)
+        image = by_ccdproc(folder, masters, bad)
         image.write(folder / "peer.fits", overwrite=True)
-        return lambda: Outcome(pixels=image.data / mean)
+        return lambda: _outcome(image.data / mean, image.mask)
 
     return work
 
@@ -133,7 +147,7 @@ def numpy(task: str, folder: Path, size: int) -> Work:
     from astropy.io import fits
 
     (bias, bias_var), (dark, dark_var), (flat, flat_var) = masters_of(folder).values()
-    gain = np.float32(GAIN_E_PER_ADU)
+    gain, bad = np.float32(GAIN_E_PER_ADU), np.load(folder / "bad.npy")
 
     def work() -> Finish:
         raw = fits.getdata(folder / "science.fits", memmap=False).astype(np.float32)
@@ -141,10 +155,10 @@ def numpy(task: str, folder: Path, size: int) -> Work:
         value = (collected - dark * gain) / flat
         noise = np.maximum(collected, 0) + READ_NOISE_E**2 + gain**2 * (bias_var + dark_var)
         variance = (noise + value**2 * flat_var) / flat**2
-        mask = np.where(raw >= SATURATION_ADU, 4, 0).astype(np.uint16)
+        mask = (bad | np.where(raw >= SATURATION_ADU, 4, 0)).astype(np.uint16)
         units = [fits.PrimaryHDU(), *(fits.ImageHDU(plane) for plane in (value, variance, mask))]
         fits.HDUList(units).writeto(folder / "numpy.fits", overwrite=True)
-        return lambda: Outcome(pixels=value)
+        return lambda: _outcome(value, mask)
 
     return work
 
@@ -170,8 +184,10 @@ def run(*, quick: bool) -> Report:
     size = 512 if quick else 4096
     report = Report(
         "Calibration",
-        f"A frame of {size}² from a raw file to a file of values, variances and mask; bias, dark "
-        "and flat are in memory. Nothing is synced to the disk.",
+        f"A frame of {size}² from a raw file to a file of values, uncertainties and mask; masters, "
+        "and a list of bad pixels, are in memory. The masters given to ccdproc are what "
+        "`ccdproc.combine` makes: float64, with uncertainty and mask. Nothing is synced to the "
+        "disk.",
     )
     with setting_of(make_frame, size=size, tiny_size=TINY_PX, repeat=7) as setting:
         found = contest("calibrate", CONTENDERS, setting)

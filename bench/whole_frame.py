@@ -103,7 +103,7 @@ def _usual(folder: Path, detect: Callable[[Any, Any, Any], tuple[Any, Any, Any]]
     bad, masters = np.load(folder / "bad.npy"), ccdproc_masters(folder)
 
     def work() -> Finish:
-        ccd = by_ccdproc(folder, masters)
+        ccd = by_ccdproc(folder, masters, bad)
         ccd.mask = bad.copy()
         ccd = ccdproc.cosmicray_lacosmic(
             ccd, readnoise=READ_NOISE_E, satlevel=95000.0, gain_apply=False

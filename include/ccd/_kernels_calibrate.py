@@ -124,3 +124,13 @@ def calibrate_rows(rows: Rows, masters: Masters, factors: Factors, outputs: Plan
             value[x] = flattened if known else zero
             variance[x] = spread if known else zero
             mask[x] = bits if known else bits | NO_DATA
+
+
+@njit(nogil=True, cache=True)
+def count_bits(mask: Array, bits: np.uint16) -> tuple[int, int]:
+    """How many values of a mask (n,) hold any of `bits`, and how many hold any bit at all."""
+    some = every = 0
+    for n in range(mask.size):
+        some += (mask[n] & bits) != 0
+        every += mask[n] != 0
+    return some, every

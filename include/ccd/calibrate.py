@@ -49,7 +49,8 @@ from include.ccd.sections import Amplifier
 _SATURATED = np.uint16(MaskBit.SATURATED)
 _BAD = np.uint16(MaskBit.BAD)
 _NO_DATA = np.uint16(MaskBit.NO_DATA)
-_STRIPE_BYTES = 4 * 1024**2
+# Of raw pixels: with six planes of masters beside them, a few rows stay in the cache.
+_STRIPE_BYTES = 1024**2
 _QUANTISATION_VARIANCE_ADU2 = 1 / 12
 
 
@@ -132,11 +133,7 @@ def calibrate(
     cards = identity_cards(header, kind="calibrated")
     cards |= _correction_cards(correction, flat, readouts, all_flags)
     unit = "adu" if "gain_unknown" in all_flags else "electron"
-    metrics = {
-        "dark_factor": correction.dark_factor,
-        "saturated_count": float(np.count_nonzero(outputs.mask & _SATURATED)),
-        "masked_count": float(np.count_nonzero(outputs.mask)),
-    }
+    metrics = {"dark_factor": correction.dark_factor} | _counts(outputs.mask)
     return Image(
         outputs.value, outputs.variance, outputs.mask, unit=unit, cards=cards, metrics=metrics
     )
@@ -237,6 +234,11 @@ def _listed(bad_pixels: npt.NDArray[Any] | None, shape: tuple[int, int]) -> npt.
     if bad_pixels.dtype == np.bool_:
         return np.where(bad_pixels, _BAD, np.uint16(0)).astype(np.uint16)
     return np.ascontiguousarray(bad_pixels, np.uint16)
+
+
+def _counts(mask: npt.NDArray[np.uint16]) -> dict[str, float]:
+    saturated, masked = kernels.count_bits(mask.reshape(-1), _SATURATED)
+    return {"saturated_count": float(saturated), "masked_count": float(masked)}
 
 
 def _grow(mask: npt.NDArray[np.uint16], bit: np.uint16, distance_px: int) -> None:

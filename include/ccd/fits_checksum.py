@@ -5,7 +5,6 @@ Method: FITS Standard 4.0, section 4.4.2.7 and appendix J (Seaman, Pence and Rot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -31,15 +30,7 @@ def add_sum(data: bytes | bytearray | memoryview, total: int = 0) -> int:
     total += int(np.add.reduce(np.frombuffer(view[:whole], dtype=">u4"), dtype=np.uint64))
     if whole < len(view):
         total += int.from_bytes(bytes(view[whole:]).ljust(4, b"\0"), "big")
-    return _fold(total)
-
-
-def sum_blocks(blocks: Iterable[bytes | bytearray | memoryview]) -> int:
-    """Sum of a sequence of blocks, each but the last of whole words."""
-    total = 0
-    for block in blocks:
-        total = add_sum(block, total)
-    return total
+    return fold(total)
 
 
 def encode(total: int) -> str:
@@ -68,7 +59,8 @@ def _four_characters(byte: int) -> list[int]:
     return codes
 
 
-def _fold(total: int) -> int:
+def fold(total: int) -> int:
+    """A sum of any size in 32 bits, the carry added from below as 1's complement has it."""
     while total > ALL_ONES:
         total = (total & ALL_ONES) + (total >> 32)
     return total

@@ -100,4 +100,10 @@ class RawFrame:
             row_bytes = self.shape[1] * encoding.stored.itemsize
             with open_regular(self.path) as plain:
                 plain.read_into(stored.data.cast("B"), self._place.start + y0 * row_bytes)
-        return encoding.decode(stored)
+        if not encoding.unsigned:
+            return encoding.decode(stored)
+        from include.ccd import _kernels_fits as kernels
+
+        values = stored.view(np.uint16)
+        kernels.load_unsigned(values.reshape(-1))
+        return values

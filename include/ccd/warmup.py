@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -20,6 +23,7 @@ from include.ccd.combine import ArrayPlane, combine
 from include.ccd.comparing import Coadding, Detecting, Differencing
 from include.ccd.cosmic_rays import remove_cosmic_rays
 from include.ccd.difference import subtract
+from include.ccd.fits_writer import write_plane, write_primary
 from include.ccd.header import FrameHeader
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
@@ -55,8 +59,10 @@ def _calibrate() -> None:
     bias = master_bias(_frames("bias", 1000, 0), calibration=calibration)
     dark = master_dark(_frames("dark", 1010, 60), bias=bias, calibration=calibration)
     flat = master_flat(_frames("flat", 30000, 5), bias=bias, dark=dark, calibration=calibration)
-    science = _frames("science", 2000, 60)[0]
-    image = calibrate(science, bias=bias, dark=dark, flat=flat, calibration=calibration)
+    with TemporaryDirectory() as folder:
+        science = _in_file(_frames("science", 2000, 60)[0], Path(folder))
+        image = calibrate(science, bias=bias, dark=dark, flat=flat, calibration=calibration)
+    write_plane(BytesIO(), "SCI", image.sci)
     measure_quality(image)
     remove_cosmic_rays(image)
     for dtype in (np.uint16, np.float32):
@@ -119,6 +125,15 @@ def _frames(kind: str, level_adu: int, exptime_s: float) -> list[RawFrame]:
     )
     planes = rng.normal(level_adu, 5, (3, *SHAPE)).astype(np.uint16)
     return [RawFrame.of(plane, header) for plane in planes]
+
+
+def _in_file(frame: RawFrame, folder: Path) -> RawFrame:
+    """The frame as a camera leaves it, to be read from the disk."""
+    path = folder / "frame.fits"
+    with path.open("wb") as stream:
+        write_primary(stream, [])
+        write_plane(stream, "SCI", frame.pixels())
+    return RawFrame(path, frame.header, hdu=1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import string
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,44 @@ def test_a_view_is_written_as_what_it_shows() -> None:
     write_plane(file, "SCI", plane)
 
     np.testing.assert_array_equal(fits.getdata(io.BytesIO(file.getvalue()), 1), plane)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_a_file_on_disk_holds_the_bytes_that_memory_holds(
+    dtype: type[np.generic], tmp_path: Path
+) -> None:
+    """Room is taken beforehand for the large planes, and none is left over."""
+    plane = (np.random.default_rng(5).random((700, 401)) * 65535).astype(dtype)
+    memory, file = io.BytesIO(), tmp_path / "plane.fits"
+    with file.open("wb") as disk:
+        for stream in (memory, disk):
+            write_primary(stream, [])
+            write_plane(stream, "SCI", plane)
+            write_plane(stream, "VAR", plane)
+
+    assert file.read_bytes() == memory.getvalue()
+
+
+def test_what_has_no_room_to_take_is_written_to_all_the_same() -> None:
+    """A device has no size."""
+    with Path("/dev/null").open("wb") as device:
+        write_plane(device, "SCI", np.zeros((700, 401), np.float32))
+
+
+def test_no_pattern_of_bits_is_lost() -> None:
+    """Infinities, signs of zero and whatever a NaN carries."""
+    bits = np.array([[0x7FC00001, 0xFFC12345, 0x7F800000], [0x80000000, 1, 0x7F800001]], "u4")
+    file = io.BytesIO()
+    write_plane(file, "SCI", bits.view(np.float32))
+
+    assert file.getvalue()[2880:][: bits.nbytes] == bits.astype(">u4").tobytes()
+
+
+def test_byte_order_of_the_plane_does_not_matter() -> None:
+    """The file holds values, not memory."""
+    plane = np.arange(6, dtype=np.float32).reshape(2, 3)
+    native, swapped = io.BytesIO(), io.BytesIO()
+    write_plane(native, "SCI", plane)
+    write_plane(swapped, "SCI", plane.astype(">f4"))
+
+    assert native.getvalue() == swapped.getvalue()
