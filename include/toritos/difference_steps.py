@@ -63,6 +63,8 @@ class SubtractReference(FitsStep):
             run.remark("no difference: it has too few stars, or a check keeps it out")
         elif chosen is None:
             run.remark("no difference: its field has no reference; when one is made, it is done")
+        elif [each.input_product_id for each in chosen.inputs] == [work.product_id]:
+            run.remark("no difference: its reference is this image alone")
         else:
             try:
                 yield from self._compare(work, chosen, run)
