@@ -41,3 +41,24 @@ def test_no_name_leaks_into_airflows_settings():
     assert (
         _run("from airflow_local_settings import *; print('sys' in globals())").stdout == "False\n"
     )
+
+
+def test_numba_has_registered_what_it_knows_before_the_fork():
+    """A fork's first kernel then has nothing to register."""
+    code = (
+        "import airflow_local_settings; from numba.core.registry import cpu_target;"
+        "known = cpu_target.typing_context; before = len(known._functions);"
+        "known.refresh(); print(before > 100, len(known._functions) == before)"
+    )
+    assert _run(code, "scheduler").stdout == "True True\n"
+
+
+def test_a_numba_that_is_another_stops_nobody():
+    """What is prepared here is none of its public names."""
+    code = (
+        "import numba.core.registry as it; del it.cpu_target; "
+        "import airflow_local_settings; print('up')"
+    )
+    ended = _run(code, "scheduler")
+    assert "numba not prepared" in ended.stderr
+    assert ended.stdout == "up\n"
