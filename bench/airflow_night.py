@@ -36,8 +36,8 @@ CORES = 2
 TIMES_KERNELS, CONSTANT_S = 1.5, 60.0
 LATE_FRAMES = 5
 LATENCY_S = 30.0
-# What is new in the sky is on record when this step has ended.
-CONFIRMING = "ConfirmCandidates"
+# When this rule has looked at a candidate, the row that tells of it is there.
+CONFIRMING = "CandidateConfirmed"
 TIMEOUT_S = 3600
 
 
@@ -283,7 +283,7 @@ def _measure(home: Path, plan: NightPlan, report: Report) -> None:
 def _judge_latency(report: Report, frames: Sequence[dict[str, float]]) -> None:
     confirmed = [frame[CONFIRMING] for frame in frames if CONFIRMING in frame]
     if confirmed:
-        what = "from the last byte to the candidate's row"
+        what = "from the last byte until the candidate is told of"
         report.judge(what, statistics.median(confirmed), "at most", LATENCY_S, "s")
         return
     last = statistics.median(max(frame.values()) for frame in frames)

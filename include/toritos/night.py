@@ -59,10 +59,26 @@ STAGES: tuple[dict[str, Any], ...] = (
     {"task_id": "gate", "step": f"{_STEPS}.NightGate", "after": "all"},
 )
 
+# What a frame goes through until something new on it is told of, in one task.
+TO_A_CANDIDATE: tuple[str, ...] = (
+    f"{_STEPS}.MasterBias",
+    f"{_STEPS}.MasterDark",
+    f"{_STEPS}.MasterFlat",
+    f"{_STEPS}.ReduceScience",
+    f"{_STEPS}.CheckQuality",
+    f"{_SOURCES}.FindSources",
+    f"{_SKY}.SolveAstrometry",
+    f"{_SKY}.FindZeroPoint",
+    f"{_STACKS}.BuildReference",
+    f"{_DIFFERENCES}.SubtractReference",
+    f"{_CANDIDATES}.ConfirmCandidates",
+)
+CANDIDATE_RULE = "include.toritos.candidate_alert.CandidateConfirmed"
+
 # While frames still come, waiting is no failure.
 ARRIVING = tuple({"failure_policy": "tolerate_waiting", **stage} for stage in STAGES)
 
 RULES: tuple[str, ...] = (
     "include.toritos.alerts.QuarantinedFiles",
-    "include.toritos.candidate_alert.CandidateConfirmed",
+    CANDIDATE_RULE,
 )

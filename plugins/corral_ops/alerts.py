@@ -61,7 +61,7 @@ def look_and_tell(
     from include.corral.drain import drain
 
     reports = [
-        drain(corral, make_processor(rule, {}), trigger=trigger, on_progress=say) for rule in rules
+        drain(corral, make_processor(rule), trigger=trigger, on_progress=say) for rule in rules
     ]
     done = send_due(corral)
     say(done.summary())

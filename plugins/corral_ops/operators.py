@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +61,6 @@ class DrainOperator(BaseOperator):
         """
         from include.corral.drain import drain
 
-        # It would say on which database it looks at the schema, in every task's log.
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         processor = make_processor(self.processor, self.parameters)
         corral = CorralHook(self.conn_id).corral()
         trigger = trigger_of(context)

@@ -52,7 +52,7 @@ def trigger_of(context: Context) -> Trigger:
     )
 
 
-def make_processor(path: str, parameters: Mapping[str, Any]) -> Processor:
+def make_processor(path: str, parameters: Mapping[str, Any] | None = None) -> Processor:
     """Give the step or loader at a dotted path, imported now and not when the DAG was parsed.
 
     :param path: of its class, ``include.toritos.steps.MasterBias``.
@@ -69,4 +69,4 @@ def make_processor(path: str, parameters: Mapping[str, Any]) -> Processor:
         ) from error
     if not (isinstance(made, type) and issubclass(made, Processor)):
         raise ConfigurationError(f"{path} is neither a Step nor a Loader")
-    return made(**parameters)
+    return made(**(parameters or {}))

@@ -85,11 +85,27 @@ def test_runs_of_it_do_not_pile_up(dags):
     assert all(dag.max_active_runs <= 2 for dag in dags)
 
 
+def test_a_frame_that_comes_goes_to_its_candidates_in_one_task(bag):
+    """Before any other task, in the order of the branch; the branch does not wait for it."""
+    dag = bag.dags["toritos_arrival"]
+    chain = dag.get_task("at_once")
+    assert (chain.upstream_task_ids, chain.downstream_task_ids) == (set(), set())
+    assert (chain.weight_rule, chain.priority_weight) == ("absolute", 1000)
+    in_order = [_arguments(task)["step"] for task in _of_the_branch(dag)]
+    assert [step for step in in_order if step in chain.steps] == chain.steps
+    assert {step.rpartition(".")[2] for step in set(in_order) - set(chain.steps)} == {
+        "TargetLightCurves",
+        "CoaddField",
+        "ForcedLightCurves",
+        "NightGate",
+    }
+
+
 @pytest.mark.parametrize("dag_id", ["toritos_night", "toritos_arrival"])
 def test_both_nights_have_the_same_branches(bag, dag_id):
     """Bias → dark → flat → science; then side by side what needs the calibrated images only."""
     dag = bag.dags[dag_id]
-    order = [task.task_id.removeprefix("night.") for task in dag.topological_sort()]
+    order = [task.task_id.removeprefix("night.") for task in _of_the_branch(dag)]
     assert order[:4] == ["bias", "dark", "flat", "science"]
     assert order[-1] == "gate"
     for name in ("check", "sources"):
@@ -113,10 +129,11 @@ def test_a_frame_that_fails_keeps_no_branch_from_the_others_and_fails_the_night(
     """What comes after science begins whatever became of it; the gate needs every task."""
     dag = bag.dags[dag_id]
     gate = dag.get_task("night.gate")
-    assert gate.upstream_task_ids == {task.task_id for task in dag.tasks} - {gate.task_id}
+    tasks = _of_the_branch(dag)
+    assert gate.upstream_task_ids == {task.task_id for task in tasks} - {gate.task_id}
     assert gate.trigger_rule == "all_success"
     made = {"bias", "dark", "flat", "science", "gate"}
-    rules = {t.trigger_rule for t in dag.tasks if t.task_id.removeprefix("night.") not in made}
+    rules = {t.trigger_rule for t in tasks if t.task_id.removeprefix("night.") not in made}
     assert rules == {"all_done_min_one_success"}
 
 
@@ -125,7 +142,7 @@ def test_every_step_that_is_named_exists(bag, dag_id):
     """A dotted path is only looked at when the task runs: look at it here."""
     from corral_ops.runtime import make_processor
 
-    for task in bag.dags[dag_id].tasks:
+    for task in _of_the_branch(bag.dags[dag_id]):
         assert make_processor(_arguments(task)["step"], {}).name
 
 
@@ -159,9 +176,13 @@ def test_a_frame_that_waits_fails_the_night_but_not_its_arrival(bag):
     assert (arrival[:3], set(arrival[3:])) == (masters, {"tolerate_waiting"})
 
 
+def _of_the_branch(dag):
+    return [task for task in dag.topological_sort() if task.task_id.startswith("night.")]
+
+
 def _arguments(task) -> dict[str, object]:
     return task.partial_kwargs if task.is_mapped else vars(task)
 
 
 def _policies(dag: DAG) -> list[object]:
-    return [_arguments(task).get("failure_policy", "fail") for task in dag.topological_sort()]
+    return [_arguments(task).get("failure_policy", "fail") for task in _of_the_branch(dag)]
