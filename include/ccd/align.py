@@ -158,7 +158,7 @@ class Resampled:
         self.shape = shape
         self.unit = image.unit
         near = np.zeros_like(mask)
-        smear_mask(mask, kernels.TAPS // 2, near)
+        smear_mask(mask, int(kernels.ALL_BITS), kernels.TAPS // 2, near)
         table = kernels.lanczos_table()
         self._source = kernels.Source(image.sci, image.var, mask, near, table, UNUSABLE)
         self._mesh = _mesh(transform, shape)

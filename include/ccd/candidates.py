@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ _PSF_TOLERANCE: Final = 1e-3
 _SIGNIFICANT: Final = 2.0
 _PEAK_PX: Final = 5
 _TINY: Final = 1e-9
+_BLOCK_PX: Final = 256
 
 Array = npt.NDArray[Any]
 
@@ -154,11 +156,15 @@ def matched_filter(image: Image, psf: Array) -> npt.NDArray[np.float32]:
 
 
 def _convolved(plane: Array, kernel: Array) -> Array:
-    half = kernel.shape[0] // 2
-    out = np.empty(plane.shape, np.float32)
-    padded = np.pad(np.asarray(plane, np.float32), half)
-    kernels.convolve_block(padded, *separable(kernel, _PSF_TOLERANCE), (0, 0), out)
-    return out
+    # A border of zeros, which goes on as far as the kernel reaches.
+    padded = np.pad(np.asarray(plane, np.float32), 1)
+    out = np.empty_like(padded)
+    factors = separable(kernel[None], _PSF_TOLERANCE)[0]
+    ny, nx = padded.shape
+    for y0, x0 in product(range(0, ny, _BLOCK_PX), range(0, nx, _BLOCK_PX)):
+        block = (y0, min(y0 + _BLOCK_PX, ny), x0, min(x0 + _BLOCK_PX, nx))
+        kernels.convolve_block(padded, factors, 0.0, block, out)
+    return out[1:-1, 1:-1]
 
 
 def _peaks(significance: Array, detection: Detecting) -> Array:

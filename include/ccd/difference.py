@@ -24,9 +24,11 @@ from include.ccd.matching_kernel import (
     polynomial,
     stamp_weights,
 )
-from include.ccd.robust import MAD_TO_SIGMA
+from include.ccd.robust import MAD_TO_SIGMA, median
 from include.ccd.stamps import SIGMA_TO_FWHM, cut, find_stamps, fwhm_px, steady_stars, typical_star
 
+Array = npt.NDArray[Any]
+Factors = tuple[Array, Array]
 Which = Literal["science", "reference"]
 
 _TILE_PX: Final = 128
@@ -38,13 +40,14 @@ _HOLE_LEFT_OUT: Final = 0.05
 _BLOOM_LEFT_OUT: Final = 0.005
 _IMAGE_TOLERANCE: Final = 1e-3
 _VARIANCE_TOLERANCE: Final = 1e-2
+_VARIANCE_LEFT_OUT: Final = 1e-3
+_LEVEL_PIXELS: Final = 2**17
+_ALL_BITS: Final = 0xFFFF
 _MESH_PX: Final = 128
 _THIN: Final = 2
 _MESH_CLIP_SIGMA: Final = 4.0
 _MESH_ROUNDS: Final = 3
 _KEEP_VALUE: Final = np.uint16(MaskBit.SATURATED | MaskBit.INTERPOLATED)
-
-Array = npt.NDArray[Any]
 
 
 class DifferenceError(CcdError):
@@ -94,11 +97,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """An image without holes, its level taken off."""
+    """An image without holes, its sky, and what its stars look like."""
 
     sci: Array
     var: Array
     mask: Array
+    level: float
     star: Array
     fwhm_px: float
 
@@ -138,20 +142,14 @@ def subtract(
     convolved = _which(frames, differencing)
     sharp = frames[convolved]
     broad = frames["reference" if convolved == "science" else "science"]
-    basis = Basis.between(sharp.fwhm_px, broad.fwhm_px)
-    half = basis.half_px
-    padded = (np.pad(sharp.sci, half, mode="edge"), np.pad(sharp.var, half, mode="edge"))
-    stamps = _stamps(padded, sharp, broad, places, differencing.stamp_half_px)
     kernel = fit_kernel(
-        stamps,
-        basis=basis,
+        _stamps(sharp, broad, places, differencing.stamp_half_px),
+        basis=Basis.between(sharp.fwhm_px, broad.fwhm_px),
         shape=(int(sharp.sci.shape[0]), int(sharp.sci.shape[1])),
         degree=differencing.kernel_degree,
         clip_sigma=differencing.clip_sigma,
     )
-    matched, spread = _convolve(*padded, kernel, threads)
-    sci = np.subtract(broad.sci, matched, out=matched)
-    var = np.add(broad.var, spread, out=spread)
+    sci, var = _subtract_matched(sharp, broad, kernel, threads)
     if convolved == "science":
         _to_science_scale(sci, var, kernel)
     mask = _mask(sharp.mask, broad.mask, kernel)
@@ -175,15 +173,14 @@ def _prepare(
     science: Image, reference: Image, differencing: Differencing
 ) -> tuple[dict[Which, _Frame], Array]:
     """Both images without holes, with a typical star each, and the stars in common."""
-    filled = {"science": _filled(science), "reference": _filled(reference)}
-    sci, var, mask = filled["reference"]
-    half = differencing.stamp_half_px
+    filled: dict[Which, _Frame] = {"science": _filled(science), "reference": _filled(reference)}
+    sci, var = filled["reference"].sci, filled["reference"].var
     places = find_stamps(
         sci,
         var,
-        mask | filled["science"][2],
+        filled["reference"].mask | filled["science"].mask,
         cell_px=min(differencing.stamp_cell_px, max(16, min(sci.shape) // 6)),
-        margin_px=max(half, _STAR_HALF_PX) + 2,
+        margin_px=max(differencing.stamp_half_px, _STAR_HALF_PX) + 2,
         snr=differencing.stamp_snr,
     )
     if len(places) < differencing.min_stamps:
@@ -191,33 +188,33 @@ def _prepare(
             f"{len(places)} stars stand out by {differencing.stamp_snr:g} sigma, "
             f"{differencing.min_stamps} are needed"
         )
-    steady = steady_stars(
-        filled["science"][:2], (sci, var), places, clip_sigma=differencing.clip_sigma
-    )
+    one, other = filled["science"], filled["reference"]
+    planes = (one.sci, one.var), (other.sci, other.var)
+    steady = steady_stars(*planes, places, clip_sigma=differencing.clip_sigma)
     if steady.sum() >= differencing.min_stamps:
         places = places[steady]
-    frames: dict[Which, _Frame] = {}
-    names: tuple[Which, Which] = ("science", "reference")
-    for name in names:
-        sci, var, mask = filled[name]
-        star = typical_star(sci, places, half_px=_STAR_HALF_PX)
-        frames[name] = _Frame(sci, var, mask, star, fwhm_px(star))
-    return frames, places
+    return {name: _with_star(frame, places) for name, frame in filled.items()}, places
 
 
-def _filled(image: Image) -> tuple[Array, Array, Array]:
-    """Values less their median, variances and mask, with holes closed by their neighbours."""
-    sci, var = image.sci.copy(), np.array(image.var)
-    mask = np.zeros(sci.shape, np.uint16) if image.mask is None else image.mask.copy()
-    level, noise = _levels(sci[::4, ::4], var[::4, ::4], mask[::4, ::4])
-    no_data = int(MaskBit.NO_DATA)
-    if kernels.take_level(sci, var, mask, level, (no_data, int(_KEEP_VALUE))):
-        # What was interpolated or saturated has a value that is better than that of neighbours.
-        holes = np.where((mask != 0) & ((mask & _KEEP_VALUE) == 0), np.uint16(1), np.uint16(0))
-        holes[(mask & np.uint16(MaskBit.NO_DATA)) != 0] = 1
-        kernels.fill_masked(sci, holes, 1, _FILL_PX, 0.0)
-        kernels.fill_masked(var, holes, 1, _FILL_PX, noise)
-    return sci, var, mask
+def _with_star(frame: _Frame, places: Array) -> _Frame:
+    star = typical_star(frame.sci, places, half_px=_STAR_HALF_PX)
+    return replace(frame, star=star, fwhm_px=fwhm_px(star))
+
+
+def _filled(image: Image) -> _Frame:
+    """Values, variances and mask, with holes closed by their neighbours; stars are not seen yet."""
+    sci, var = (np.ascontiguousarray(plane, np.float32) for plane in (image.sci, image.var))
+    mask = np.zeros(sci.shape, np.uint16) if image.mask is None else image.mask
+    step = max(1, round(np.sqrt(sci.size / _LEVEL_PIXELS)))
+    level, noise = _levels(*(plane[::step, ::step] for plane in (sci, var, mask)))
+    # What was interpolated or saturated has a value that is better than that of neighbours.
+    if kernels.count_holes(sci, var, mask, int(_KEEP_VALUE)):
+        sci, var, mask = sci.copy(), var.copy(), mask.copy()
+        holes = np.empty(sci.shape, np.bool_)
+        kernels.find_holes(sci, var, mask, int(_KEEP_VALUE), holes)
+        kernels.fill_holes(sci, holes, _FILL_PX, level)
+        kernels.fill_holes(var, holes, _FILL_PX, noise)
+    return _Frame(sci, var, mask, level, np.empty(0), np.nan)
 
 
 def _levels(sci: Array, var: Array, mask: Array) -> tuple[float, float]:
@@ -225,7 +222,7 @@ def _levels(sci: Array, var: Array, mask: Array) -> tuple[float, float]:
     usable = (mask == 0) & np.isfinite(sci) & np.isfinite(var) & (var > 0)
     if not usable.any():
         raise DifferenceError("an image has no usable pixel")
-    return float(np.median(sci[usable])), float(np.median(var[usable]))
+    return float(median(sci[usable])), float(median(var[usable]))
 
 
 def _which(frames: dict[Which, _Frame], differencing: Differencing) -> Which:
@@ -235,52 +232,76 @@ def _which(frames: dict[Which, _Frame], differencing: Differencing) -> Which:
     return "science" if sharper else "reference"
 
 
-def _stamps(
-    padded: tuple[Array, Array], sharp: _Frame, broad: _Frame, places: Array, half: int
-) -> StampPair:
+def _stamps(sharp: _Frame, broad: _Frame, places: Array, half: int) -> StampPair:
     sigma2 = max(broad.fwhm_px**2 - sharp.fwhm_px**2, SIGMA_TO_FWHM**2) / SIGMA_TO_FWHM**2
     # The sum of the squares of a Gaussian kernel: what is left of the noise of the sharper one.
     left = 1.0 / (4.0 * np.pi * sigma2)
     variances = cut(broad.var, places, half) + left * cut(sharp.var, places, half)
     unusable = (cut(broad.mask, places, half) | cut(sharp.mask, places, half)) != 0
     weight = stamp_weights(variances, unusable)
-    target = cut(broad.sci, places, half).astype(np.float64)
-    return StampPair(*padded, places, target, weight)
+    target = cut(broad.sci, places, half).astype(np.float64) - broad.level
+    return StampPair(sharp.sci, sharp.var, sharp.level, places, target, weight)
 
 
-def _convolve(
-    padded: Array, padded_var: Array, kernel: MatchingKernel, threads: int
+def _subtract_matched(
+    sharp: _Frame, broad: _Frame, kernel: MatchingKernel, threads: int
 ) -> tuple[Array, Array]:
-    """The sharper image and its variance after the kernel, which is constant within a tile."""
-    out, spread = np.empty(kernel.shape, np.float32), np.empty(kernel.shape, np.float32)
+    """The broader image less the sharper one after the kernel, and the variance.
+
+    The kernel is constant within a tile.
+    """
+    sci, var = np.empty(kernel.shape, np.float32), np.empty(kernel.shape, np.float32)
     tile = min(max(min(kernel.shape) // _TILES, _SMALLEST_TILE_PX), _TILE_PX)
     rows, columns = (_edges(side, tile) for side in kernel.shape)
-    field = kernel.field()
+    factors = _tile_factors(kernel, rows, columns)
 
-    def band(edges: tuple[int, int]) -> None:
-        y0, y1 = edges
-        for x0, x1 in columns:
-            local = field((y0 + y1) / 2, (x0 + x1) / 2)
-            factors = separable(local, _IMAGE_TOLERANCE)
-            kernels.convolve_block(padded, *factors, (y0, x0), out[y0:y1, x0:x1])
-            factors = separable(local**2, _VARIANCE_TOLERANCE)
-            kernels.convolve_block(padded_var, *factors, (y0, x0), spread[y0:y1, x0:x1])
+    def band(number: int) -> None:
+        y0, y1 = rows[number]
+        for n, (x0, x1) in enumerate(columns, number * len(columns)):
+            for_values, for_variances = factors[n]
+            block = (y0, y1, x0, x1)
+            kernels.convolve_block(sharp.sci, for_values, sharp.level, block, sci)
+            kernels.convolve_block(sharp.var, for_variances, 0.0, block, var)
+        values, spread = sci[y0:y1], var[y0:y1]
+        np.subtract(broad.sci[y0:y1], values, out=values)
+        values -= np.float32(broad.level)
+        np.maximum(spread, 0.0, out=spread)
+        spread += broad.var[y0:y1]
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(band, rows))
-    return out, np.maximum(spread, 0.0, out=spread)
+        list(pool.map(band, range(len(rows))))
+    return sci, var
 
 
-def separable(kernel: Array, tolerance: float) -> tuple[Array, Array]:
-    """A kernel as a sum of products of one-dimensional factors (r, 2h + 1), in reverse order.
+def _tile_factors(
+    kernel: MatchingKernel, rows: list[tuple[int, int]], columns: list[tuple[int, int]]
+) -> list[tuple[Factors, Factors]]:
+    """The kernel and its square in the middle of each tile, row by row."""
+    middles = np.array([(sum(y) / 2, sum(x) / 2) for y, x in product(rows, columns)])
+    local = kernel.at_places(middles)
+    squares = local**2
+    half = kernel.basis.half_px
+    reach = max(_reach(square, _VARIANCE_LEFT_OUT) for square in squares)
+    inner = slice(half - reach, half + reach + 1)
+    for_values = separable(local, _IMAGE_TOLERANCE)
+    for_variances = separable(squares[:, inner, inner], _VARIANCE_TOLERANCE)
+    return list(zip(for_values, for_variances, strict=True))
 
-    Terms are left out below `tolerance` times the first; what is left keeps the sum.
+
+def separable(many: Array, tolerance: float) -> list[Factors]:
+    """Each of many kernels (n, 2h + 1, 2h + 1) as a sum of products of one-dimensional factors.
+
+    Factors (r, 2h + 1) along y and x are in reverse order. Terms are left out below `tolerance`
+    times the first; what is left keeps the sum.
     """
-    left, values, right = np.linalg.svd(kernel[::-1, ::-1])
-    rank = int(np.count_nonzero(values > tolerance * values[0]))
-    along_y, along_x = (left[:, :rank] * values[:rank]).T, right[:rank]
-    along_y *= kernel.sum() / float(along_y.sum(axis=1) @ along_x.sum(axis=1))
-    return np.ascontiguousarray(along_y, np.float32), np.ascontiguousarray(along_x, np.float32)
+    left, values, right = np.linalg.svd(many[:, ::-1, ::-1])
+    ranks = np.count_nonzero(values > tolerance * values[:, :1], axis=1)
+    along_y = left.swapaxes(1, 2) * values[:, :, None]
+    sums = along_y.sum(axis=2) * right.sum(axis=2)
+    sums[np.arange(sums.shape[1]) >= ranks[:, None]] = 0.0
+    along_y *= (many.sum(axis=(1, 2)) / sums.sum(axis=1))[:, None, None]
+    planes = (np.ascontiguousarray(each, np.float32) for each in (along_y, right))
+    return [(y[:rank], x[:rank]) for y, x, rank in zip(*planes, ranks, strict=True)]
 
 
 def _edges(size: int, step: int) -> list[tuple[int, int]]:
@@ -313,9 +334,8 @@ def _mask(sharp: Array, broad: Array, kernel: MatchingKernel) -> Array:
     middle = kernel.at(kernel.shape[0] / 2, kernel.shape[1] / 2)
     mask = broad.copy()
     # A closed hole is nearly right; the light missing from a saturated star is not.
-    bloomed = sharp & np.uint16(MaskBit.SATURATED)
-    kernels.smear_mask(sharp, _reach(middle, _HOLE_LEFT_OUT), mask)
-    kernels.smear_mask(bloomed, _reach(middle, _BLOOM_LEFT_OUT), mask)
+    kernels.smear_mask(sharp, _ALL_BITS, _reach(middle, _HOLE_LEFT_OUT), mask)
+    kernels.smear_mask(sharp, int(MaskBit.SATURATED), _reach(middle, _BLOOM_LEFT_OUT), mask)
     for border in (np.s_[:half], np.s_[-half:], np.s_[:, :half], np.s_[:, -half:]):
         mask[border] |= np.uint16(MaskBit.NO_DATA)
     return mask
@@ -332,7 +352,7 @@ def _take_background(image: Image, degree: int) -> float:
     for _ in range(_MESH_ROUNDS):
         found = np.linalg.lstsq(terms[kept], medians[kept], rcond=None)[0]
         off = np.abs(medians - terms @ found)
-        kept = off <= _MESH_CLIP_SIGMA * MAD_TO_SIGMA * float(np.median(off)) + 1e-12
+        kept = off <= _MESH_CLIP_SIGMA * MAD_TO_SIGMA * float(median(off)) + 1e-12
     rows, columns = ((np.arange(side) + 0.5) / side - 0.5 for side in (ny, nx))
     along_y = np.stack([rows**j for j in range(degree + 1)], axis=1)
     # All terms of one power of y are one function of x.
@@ -353,7 +373,7 @@ def _mesh(image: Image) -> tuple[Array, Array]:
         values = image.sci[cell][image.mask[cell] == 0]
         if values.size >= (_MESH_PX // _THIN) ** 2 // 4:
             middles.append(((y0 + y1) / 2, (x0 + x1) / 2))
-            medians.append(float(np.median(values)))
+            medians.append(float(median(values)))
     if not medians:
         raise DifferenceError("hardly anything of the difference is unmasked")
     return np.array(middles), np.array(medians)
@@ -364,7 +384,7 @@ def _metrics(image: Image, kernel: MatchingKernel, frames: dict[Which, _Frame]) 
     assert image.mask is not None
     ratio = image.sci[::3, ::3] / np.sqrt(image.var[::3, ::3])
     ratio = ratio[image.mask[::3, ::3] == 0]
-    width = MAD_TO_SIGMA * float(np.median(np.abs(ratio - np.median(ratio))))
+    width = MAD_TO_SIGMA * float(median(np.abs(ratio - median(ratio))))
     ny, nx = kernel.shape
     return {
         "difference_width_sigma": width,

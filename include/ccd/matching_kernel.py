@@ -14,14 +14,14 @@ a kernel that is too smooth, because it makes less noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from include.ccd import _kernels_difference as kernels
+from include.ccd import _kernels_matching as kernels
+from include.ccd._kernels_matching import Functions, Normal
 from include.ccd.robust import MAD_TO_SIGMA
 from include.ccd.stamps import SIGMA_TO_FWHM
 
@@ -97,12 +97,15 @@ class Basis:
         planes = along[:, 0, :, None] * along[:, 1, None, :]
         return np.asarray(planes - self.even[:, None, None] * planes[0])
 
-    def images(self, padded: Array, corner: tuple[int, int], side: int) -> Array:
-        """A stamp convolved with each function (b, side, side) float64."""
-        out = np.empty((len(self.pairs), side, side))
-        kernels.basis_stamp(padded, corner, self.filters, self.pairs, out)
-        out[1:] -= self.even[1:, None, None] * out[0]
-        return out
+    def compiled(self) -> Functions:
+        """As the compiled passes take it."""
+        reverse = np.ascontiguousarray(self.filters[:, ::-1])
+        used = reverse != 0.0
+        taps = [(row.argmax(), row.size - row[::-1].argmax()) for row in used]
+        turned = self.kernels()[:, ::-1, ::-1].reshape(len(self.pairs), -1)
+        return Functions(
+            reverse, np.array(taps, np.int64), self.pairs, self.even, np.ascontiguousarray(turned)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +136,16 @@ class MatchingKernel:
 
     def at(self, y: float, x: float) -> Array:
         """The kernel at a pixel (2h + 1, 2h + 1) float64."""
-        return self.field()(y, x)
+        return np.asarray(self.at_places(np.array([[y, x]]))[0])
 
-    def field(self) -> Callable[[float, float], Array]:
-        """As `at`, for many calls."""
-        planes = np.tensordot(self.coefficients, self.basis.kernels(), axes=(0, 0))
-
-        def at(y: float, x: float) -> Array:
-            terms = _terms(self.shape, self.degree, np.array([[y, x]]))[0]
-            return np.asarray(np.tensordot(terms, planes, axes=1))
-
-        return at
+    def at_places(self, places: Array) -> Array:
+        """The kernels (n, 2h + 1, 2h + 1) float64 at pixels (n, 2), as rows (y, x)."""
+        functions = self.basis.kernels()
+        # By einsum, not as a matrix product: for so small ones BLAS wakes threads in vain.
+        planes = np.einsum("bp,bk->pk", self.coefficients, functions.reshape(len(functions), -1))
+        terms = _terms(self.shape, self.degree, places)
+        local = np.einsum("np,pk->nk", terms, planes)
+        return np.asarray(local.reshape(-1, *functions.shape[1:]))
 
     def scale(self, y: Array | float, x: Array | float) -> Array:
         """Sum of the kernel at pixels: flux of a star in the matched image over that in this."""
@@ -168,42 +170,28 @@ def _terms(shape: tuple[int, int], degree: int, places: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Normal:
-    """Normal equations of single stamps, background projected out."""
-
-    matrix: Array
-    excess: Array
-    vector: Array
-    square: Array
-    pixels: Array
-
-
-@dataclass(frozen=True, slots=True)
 class StampPair:
     """The same stars in two images.
 
     Attributes
     ----------
-    padded, padded_var : float32 (ny + 2h, nx + 2h)
-        The sharper image and its variance with a border of the half-width of the basis.
+    sci, var : float32 (ny, nx)
+        The sharper image and its variance.
+    level : float
+        Sky of the sharper image.
     places : int (n, 2)
-        Pixels (y, x) of the stars in the image without border.
+        Pixels (y, x) of the stars.
     target, weight : float64 (n, side, side)
         The stars in the other image; one over the variance of the difference, 0 where a pixel
         does not count.
     """
 
-    padded: Array
-    padded_var: Array
+    sci: Array
+    var: Array
+    level: float
     places: Array
     target: Array
     weight: Array
-
-    @property
-    def corners(self) -> list[tuple[int, int]]:
-        """First pixel (y, x) of each stamp."""
-        half = self.target.shape[1] // 2
-        return [(int(y) - half, int(x) - half) for y, x in self.places]
 
 
 def stamp_weights(variances: Array, unusable: Array) -> Array:
@@ -239,8 +227,9 @@ def fit_kernel(
     ValueError
         Without any star.
     """
-    normal = _normal_equations(stamps, basis)
-    usable = normal.pixels > 0
+    normal = normal_equations(stamps, basis)
+    pixels = np.count_nonzero(stamps.weight, axis=(1, 2))
+    usable = pixels > 0
     if not usable.any():
         raise ValueError("a kernel needs at least one star")
     while degree > 0 and usable.sum() < 3 * (degree + 1) * (degree + 2) // 2:
@@ -249,7 +238,7 @@ def fit_kernel(
     kept = usable
     for _ in range(_MAX_ROUNDS):
         coefficients = _solve(normal, terms, kept)
-        chi = _chi_squares(normal, terms @ coefficients.T)
+        chi = _chi_squares(normal, terms @ coefficients.T) / np.maximum(pixels, 1)
         centre = float(np.median(chi[kept]))
         spread = MAD_TO_SIGMA * float(np.median(np.abs(chi[kept] - centre)))
         inside = usable & (chi <= centre + clip_sigma * max(spread, 1e-3 * abs(centre)))
@@ -259,42 +248,29 @@ def fit_kernel(
     return MatchingKernel(basis, coefficients, shape, degree, int(kept.sum()), centre)
 
 
-def _normal_equations(stamps: StampPair, basis: Basis) -> _Normal:
+def normal_equations(stamps: StampPair, basis: Basis) -> Normal:
+    """The normal equations of each star alone."""
     count, side = stamps.target.shape[:2]
-    functions = basis.kernels().reshape(len(basis.pairs), -1)
-    size = len(functions)
-    lagged = np.empty((2 * basis.half_px + 1,) * 2)
-    normal = _Normal(
-        matrix=np.empty((count, size, size)),
-        excess=np.empty((count, size, size)),
-        vector=np.empty((count, size)),
-        square=np.empty(count),
-        pixels=np.count_nonzero(stamps.weight, axis=(1, 2)),
+    size = len(basis.pairs)
+    square, line = (count, size, size), (count, size)
+    normal = Normal(np.empty(square), np.empty(square), np.empty(line), np.empty(count))
+    kernels.normal_equations(
+        kernels.SharpImage(stamps.sci, stamps.var, stamps.level),
+        kernels.Star(stamps.target, stamps.weight),
+        stamps.places - side // 2,
+        basis.compiled(),
+        normal,
     )
-    for n, corner in enumerate(stamps.corners):
-        images = basis.images(stamps.padded, corner, side).reshape(size, -1)
-        kernels.lagged_sums(stamps.padded_var, corner, stamps.weight[n], lagged)
-        w, data = stamps.weight[n].reshape(-1), stamps.target[n].reshape(-1)
-        total = max(float(w.sum()), 1e-300)
-        images -= (images @ w / total)[:, None]
-        data = data - w @ data / total
-        kernels.weighted_products(images, w, normal.matrix[n])
-        kernels.weighted_products(functions, lagged.reshape(-1), normal.excess[n])
-        normal.vector[n] = images @ (w * data)
-        normal.square[n] = w @ data**2
     return normal
 
 
-def _solve(normal: _Normal, terms: Array, kept: Array) -> Array:
+def _solve(normal: Normal, terms: Array, kept: Array) -> Array:
     """Coefficients (b, p): with stamps small, a kernel's polynomial is constant within each."""
     from scipy.linalg import eigh, solve
 
     p = terms[kept]
     size = normal.vector.shape[1] * p.shape[1]
-    full, noise = (
-        np.einsum("sij,sp,sq->ipjq", each[kept], p, p, optimize=True).reshape(size, size)
-        for each in (normal.matrix, normal.excess)
-    )
+    full, noise = (_united(each[kept], p).reshape(size, size) for each in normal[:2])
     right = np.einsum("si,sp->ip", normal.vector[kept], p).reshape(size)
     # Scaled to a unit diagonal, the ridge is far below the noise and far above rounding.
     diagonal = np.sqrt(np.maximum(np.diag(full), 1e-300))
@@ -306,8 +282,16 @@ def _solve(normal: _Normal, terms: Array, kept: Array) -> Array:
     return np.asarray(solution.reshape(-1, p.shape[1]))
 
 
-def _chi_squares(normal: _Normal, local: Array) -> Array:
-    """χ² per pixel of each stamp under its local coefficients (s, b)."""
+def _united(matrices: Array, terms: Array) -> Array:
+    """Normal equations of all stars (b, p, b, p) of those of each (n, b, b)."""
+    size, count = matrices.shape[1], terms.shape[1]
+    out = np.empty((size, count, size, count))
+    kernels.united(matrices, terms, out)
+    return out
+
+
+def _chi_squares(normal: Normal, local: Array) -> Array:
+    """χ² of each stamp under its local coefficients (s, b)."""
     quadratic = np.einsum("si,sij,sj->s", local, normal.matrix, local, optimize=True)
     linear = np.einsum("si,si->s", local, normal.vector)
-    return np.asarray((normal.square - 2.0 * linear + quadratic) / np.maximum(normal.pixels, 1.0))
+    return np.asarray(normal.square - 2.0 * linear + quadratic)

@@ -61,10 +61,29 @@ def _edges(size: int) -> list[slice]:
     return [slice(int(low), int(high)) for low, high in pairwise(edges)]
 
 
+def median(values: Values) -> Values:
+    """Median along the last axis, of values without NaN.
+
+    As `numpy.median`, which asks for two ranks at once: for one alone numpy has vector
+    instructions that are ten times as fast.
+
+    Parameters
+    ----------
+    values : ndarray (..., n)
+        n is 1 at the least.
+    """
+    middle = values.shape[-1] // 2
+    ranked = np.partition(values, middle, axis=-1)
+    upper = ranked[..., middle]
+    if values.shape[-1] % 2:
+        return np.asarray(upper)
+    return np.asarray(0.5 * ranked[..., :middle].max(axis=-1) + 0.5 * upper)
+
+
 def median_of(values: Values) -> float:
     """Median of the finite values; 0 without any."""
     finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else 0.0
+    return float(median(finite)) if finite.size else 0.0
 
 
 def mad_std(values: Values) -> float:
@@ -75,7 +94,7 @@ def mad_std(values: Values) -> float:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0
-    return MAD_TO_SIGMA * float(np.median(np.abs(finite - np.median(finite))))
+    return MAD_TO_SIGMA * float(median(np.abs(finite - median(finite))))
 
 
 def clipped_std(values: Values, *, sigma: float = 4.0, max_iters: int = 10) -> float:
@@ -89,7 +108,7 @@ def clipped_std(values: Values, *, sigma: float = 4.0, max_iters: int = 10) -> f
         return 0.0
     spread = mad_std(kept) or float(kept.std())
     for _ in range(max_iters):
-        inside = np.abs(kept - np.median(kept)) <= sigma * spread
+        inside = np.abs(kept - median(kept)) <= sigma * spread
         shrunk = kept[inside]
         spread = float(shrunk.std())
         if shrunk.size == kept.size:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.ccd import _kernels_difference as kernels
+from include.ccd.robust import median
 
 SIGMA_TO_FWHM: Final = 2.3548200450309493
 _THIN: Final = 8
@@ -41,16 +42,23 @@ def find_stamps(
     snr : float
         How far the peak stands above the median of its cell, in sigma of the pixel noise there.
     """
-    smeared = np.zeros_like(mask)
-    kernels.smear_mask(mask, _CORE_PX, smeared)
-    shape = tuple(max(1, side // cell_px) for side in sci.shape)
-    floors = np.empty(shape, np.float32)
-    for row, column in np.ndindex(*shape):
-        y, x = (slice(n * cell_px, (n + 2) * cell_px, _THIN) for n in (row, column))
-        noise = np.sqrt(max(float(np.median(var[y, x])), 0.0))
-        floors[row, column] = np.median(sci[y, x]) + snr * noise
-    found: npt.NDArray[np.int64] = kernels.brightest_peaks(sci, smeared, cell_px, margin_px, floors)
+    shape = (max(1, sci.shape[0] // cell_px), max(1, sci.shape[1] // cell_px))
+    noise = np.sqrt(np.maximum(_cell_medians(var, shape, cell_px), 0.0))
+    floors = (_cell_medians(sci, shape, cell_px) + snr * noise).astype(np.float32)
+    distances = (margin_px, _CORE_PX)
+    found: npt.NDArray[np.int64] = kernels.brightest_peaks(sci, mask, cell_px, distances, floors)
     return found[found[:, 0] >= 0]
+
+
+def _cell_medians(plane: Array, shape: tuple[int, int], cell_px: int) -> Array:
+    """Medians (rows, columns) of some pixels of each cell and of the next ones."""
+    rows, columns = (
+        np.minimum(np.arange(count) * cell_px, max(0, side - 2 * cell_px))[:, None]
+        + np.arange(0, min(2 * cell_px, side), _THIN)
+        for count, side in zip(shape, plane.shape, strict=True)
+    )
+    cells = plane[rows[:, None, :, None], columns[None, :, None, :]]
+    return median(cells.reshape(*shape, -1))
 
 
 def cut(plane: Array, places: Array, half_px: int) -> Array:
@@ -64,21 +72,44 @@ def typical_star(sci: Array, places: Array, *, half_px: int) -> npt.NDArray[np.f
 
     The background is the median of the border of each square.
     """
-    from scipy.ndimage import shift
-
     stars = cut(sci, places, half_px).astype(np.float64)
     edge = np.ones(stars.shape[1:], np.bool_)
     edge[1:-1, 1:-1] = False
-    stars -= np.median(stars[:, edge], axis=1)[:, None, None]
+    stars -= median(stars[:, edge])[:, None, None]
     core = slice(half_px - _CORE_PX, half_px + _CORE_PX + 1)
     sums = stars[:, core, core].sum(axis=(1, 2))
     best = np.argsort(-sums)[:_MOST_STARS]
     best = best[sums[best] > 0]
     stars = stars[best] / sums[best, None, None]
-    for star, offset in zip(stars, _offsets(stars), strict=True):
-        star[:] = shift(star, -offset, order=3, mode="nearest")
-    typical = np.median(stars, axis=0)
+    offsets = _offsets(stars)
+    along_y, along_x = (spline_shifts(offsets[:, n], stars.shape[1]) for n in (0, 1))
+    centred = along_y @ stars @ along_x.swapaxes(1, 2)
+    typical = median(np.moveaxis(centred, 0, -1))
     return np.asarray(typical / typical.sum())
+
+
+def spline_shifts(offsets: Array, side: int) -> Array:
+    """Matrices (n, side, side) that give a line's values at places further on by each offset.
+
+    Notes
+    -----
+    Of the natural cubic spline through it (Unser 1999, IEEE Signal Processing Magazine 16, 22);
+    beyond its ends the line goes on with its last values.
+    """
+    at = np.arange(side)
+    places = np.clip(at + offsets[:, None], 0.0, side - 1.0)
+    nodes = np.arange(-1, side + 1)
+    splines = _cubic(places[:, :, None] - nodes)
+    # The coefficients at the nodes: the spline goes through all values, its ends are straight.
+    through = np.vstack([_cubic(at[:, None] - nodes), np.zeros((2, side + 2))])
+    through[-2, :3] = through[-1, -3:] = 1.0, -2.0, 1.0
+    return np.asarray(splines @ np.linalg.inv(through)[:, :side])
+
+
+def _cubic(distance: Array) -> Array:
+    """The cubic B-spline."""
+    t = np.abs(distance)
+    return np.where(t < 1.0, 2.0 / 3.0 - t**2 + 0.5 * t**3, np.maximum(2.0 - t, 0.0) ** 3 / 6.0)
 
 
 def steady_stars(
@@ -103,7 +134,7 @@ def steady_stars(
         stars = cut(sci, places, _RATIO_HALF_PX).astype(np.float64)
         edge = np.ones(stars.shape[1:], np.bool_)
         edge[1:-1, 1:-1] = False
-        sky = np.median(stars[:, edge], axis=1)
+        sky = median(stars[:, edge])
         flux = np.maximum((stars - sky[:, None, None]).sum(axis=(1, 2)), 1e-9)
         ratio += sign * np.log(flux)
         variance += cut(var, places, _RATIO_HALF_PX).sum(axis=(1, 2), dtype=np.float64) / flux**2
@@ -121,14 +152,17 @@ def _offsets(stars: Array) -> Array:
     The windowed positions of SExtractor: the offset within the window, twice, again and again.
     """
     half = stars.shape[1] // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
+    at = np.arange(-half, half + 1, dtype=np.float64)
     found = np.zeros((len(stars), 2))
     for _ in range(_CENTRE_ROUNDS):
-        dy, dx = (axis - found[:, n, None, None] for n, axis in enumerate((y, x)))
-        weighted = stars * np.exp(-0.5 * (dy**2 + dx**2) / _WINDOW_SIGMA_PX**2)
-        total = np.maximum(weighted.sum(axis=(1, 2)), 1e-9)
-        step = [2.0 * (weighted * each).sum(axis=(1, 2)) / total for each in (dy, dx)]
-        found = np.clip(found + np.stack(step, axis=1), -1.0, 1.0)
+        dy, dx = (at - found[:, n, None] for n in (0, 1))
+        along_y, along_x = (np.exp(-0.5 * off**2 / _WINDOW_SIGMA_PX**2) for off in (dy, dx))
+        columns = np.einsum("nyx,ny->nx", stars, along_y)
+        total = np.maximum((columns * along_x).sum(axis=1), 1e-9)
+        down = (np.einsum("nyx,ny->nx", stars, along_y * dy) * along_x).sum(axis=1)
+        across = (columns * along_x * dx).sum(axis=1)
+        step = 2.0 * np.stack([down, across], axis=1) / total[:, None]
+        found = np.clip(found + step, -1.0, 1.0)
     return found
 
 

@@ -11,6 +11,7 @@ from include.ccd.combine import ArrayPlane
 from include.ccd.robust import (
     clipped_std,
     mad_std,
+    median,
     median_of,
     read_spans,
     sample_spans,
@@ -37,6 +38,14 @@ def test_quantised_differences_do_not_step() -> None:
     for sigma in (1.3, 1.7, 7.5):
         values = np.rint(rng.normal(0, sigma, 200_000))
         assert clipped_std(values) == pytest.approx(np.hypot(sigma, 12**-0.5), rel=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+@pytest.mark.parametrize("size", [1, 2, 5, 1000, 1001])
+def test_medians_are_those_of_numpy(dtype: type, size: int) -> None:
+    """Of odd and even numbers of values, along the last axis, with ties, without overflow."""
+    values = np.random.default_rng(3).integers(60000, 60000 + size, (3, 2, size)).astype(dtype)
+    np.testing.assert_array_equal(median(values), np.median(values, axis=-1))
 
 
 @pytest.mark.parametrize("estimate", [clipped_std, mad_std, median_of])

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift
 
-from include.ccd.stamps import cut, find_stamps, fwhm_px, steady_stars, typical_star
+from include.ccd.stamps import (
+    cut,
+    find_stamps,
+    fwhm_px,
+    spline_shifts,
+    steady_stars,
+    typical_star,
+)
 from tests.star_fields import Stars, expose, render
 
 
@@ -84,3 +92,13 @@ def test_a_star_that_varies_is_not_steady() -> None:
     planes = [(image.sci, image.var) for image in images]
     steady = steady_stars(*planes, places, clip_sigma=4.0)
     assert steady.tolist() == [False, *[True] * 7]
+
+
+def test_shifts_are_those_of_a_cubic_spline() -> None:
+    """As scipy shifts a star along both axes."""
+    y, x = np.mgrid[-12:13, -12:13]
+    star = np.exp(-((x - 0.6) ** 2 + (y + 0.3) ** 2) / (2 * 1.4**2))
+    along_y, along_x = (spline_shifts(np.array([offset]), 25)[0] for offset in (-0.3, 0.6))
+    found = along_y @ star @ along_x.T
+    np.testing.assert_allclose(found, shift(star, (0.3, -0.6), order=3, mode="nearest"), atol=1e-6)
+    np.testing.assert_allclose(spline_shifts(np.zeros(1), 9)[0], np.eye(9), atol=1e-12)
