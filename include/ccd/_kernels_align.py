@@ -1,4 +1,4 @@
-"""Compiled resampling and stacking of images with variance and mask."""
+"""Compiled resampling of images with variance and mask."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 
 class Planes(NamedTuple):
-    """Values, variances and masks (uint16), of rows (ny, nx) or of one pixel in all images (n,)."""
+    """Values, variances and masks (uint16) of rows (ny, nx)."""
 
     sci: Array
     var: Array
@@ -49,37 +49,6 @@ class Mesh(NamedTuple):
     x: Array
     area: Array
     step: int
-
-
-class Layers(NamedTuple):
-    """Rows of all images: value, variance and mask, each (n, ny, nx)."""
-
-    sci: Array
-    var: Array
-    mask: Array
-
-
-class Stacking(NamedTuple):
-    """How to stack.
-
-    Weight of each image (n,), clipping in sigma, tolerated relative misfit, bits that make a
-    value unusable, and room for the values of a pixel (n,).
-    """
-
-    weight: Array
-    clip_sigma: float
-    misfit: float
-    unusable: np.uint16
-    scratch: Array
-
-
-class Coadded(NamedTuple):
-    """Value, variance, mask, and how many images were used, each (ny, nx)."""
-
-    sci: Array
-    var: Array
-    mask: Array
-    used: Array
 
 
 def lanczos_table() -> npt.NDArray[np.float64]:
@@ -181,82 +150,3 @@ def resample_rows(source: Source, mesh: Mesh, first: int, out: Planes) -> None:
             out.sci[n, x] = value * area
             out.var[n, x] = spread * area * area
             out.mask[n, x] = bits
-
-
-@njit(nogil=True, cache=True)
-def _median(values: Array, count: int) -> float:
-    """Median of the first values, which are sorted in place."""
-    for k in range(1, count):
-        value = values[k]
-        j = k - 1
-        while j >= 0 and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
-    return float(0.5 * (values[(count - 1) // 2] + values[count // 2]))
-
-
-@njit(nogil=True, cache=True)
-def _outliers(values: Array, noise: Array, bits: Array, stacking: Stacking) -> int:
-    """Drop the outliers among usable values: their bits become all bits. How many are usable."""
-    usable = 0
-    for k in range(values.size):
-        if not bits[k] & stacking.unusable:
-            stacking.scratch[usable] = values[k]
-            usable += 1
-    if usable > 2:
-        centre = _median(stacking.scratch, usable)
-        allowed = stacking.misfit * abs(centre)
-        sigma2 = stacking.clip_sigma * stacking.clip_sigma
-        for k in range(values.size):
-            off = abs(values[k] - centre) - allowed
-            if off > 0.0 and off * off > sigma2 * noise[k]:
-                bits[k] = ALL_BITS
-    return usable
-
-
-@njit(nogil=True, cache=True)
-def _load(layers: Layers, y: int, x: int, pixel: Planes) -> None:
-    for k in range(pixel.sci.size):
-        pixel.sci[k] = layers.sci[k, y, x]
-        pixel.var[k] = layers.var[k, y, x]
-        pixel.mask[k] = layers.mask[k, y, x]
-
-
-@njit(nogil=True, cache=True)
-def coadd_rows(layers: Layers, stacking: Stacking, out: Coadded) -> None:
-    """Weighted mean of the usable values of each pixel that are no outliers.
-
-    Where none is usable, or all lie far from their median, of those that exist, with their
-    masks.
-    """
-    images, rows, columns = layers.sci.shape
-    values, noise = np.empty(images), np.empty(images)
-    bits = np.empty(images, np.uint16)
-    pixel = Planes(values, noise, bits)
-    for y in range(rows):
-        for x in range(columns):
-            _load(layers, y, x, pixel)
-            usable = _outliers(values, noise, bits, stacking)
-            refused = stacking.unusable
-            for attempt in range(3):
-                total = value = spread = 0.0
-                count = 0
-                marks = np.uint16(0)
-                for k in range(images):
-                    if not bits[k] & refused:
-                        weight = stacking.weight[k]
-                        total += weight
-                        value += weight * values[k]
-                        spread += weight * weight * noise[k]
-                        marks |= bits[k]
-                        count += 1
-                if count:
-                    break
-                _load(layers, y, x, pixel)
-                refused = stacking.unusable if usable and attempt == 0 else NO_DATA
-            total = max(total, 1e-100)
-            out.sci[y, x] = value / total
-            out.var[y, x] = spread / (total * total)
-            out.mask[y, x] = marks if count else NO_DATA
-            out.used[y, x] = count if usable else 0

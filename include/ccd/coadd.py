@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from include.ccd import _kernels_align as kernels
+from include.ccd import _kernels_coadd as kernels
+from include.ccd._kernels_align import Planes
 from include.ccd.align import UNUSABLE, Rows
 from include.ccd.comparing import Coadding
 from include.ccd.errors import CcdError
@@ -149,14 +150,9 @@ class _Stack:
             np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.uint16)
         )
         for n, layer in enumerate(self.layers):
-            rows = layer.read_rows(y0, y1)
-            found.sci[n] = (rows.sci - np.float32(self.skies[n])) * np.float32(self.factors[n])
-            found.var[n] = rows.var * np.float32(self.factors[n] ** 2)
-            found.mask[n] = rows.mask
-        unknown = ~(np.isfinite(found.sci) & np.isfinite(found.var))
-        if unknown.any():
-            found.sci[unknown], found.var[unknown] = 0.0, 0.0
-            found.mask[unknown] |= kernels.NO_DATA
+            rows = Planes(*layer.read_rows(y0, y1))
+            part = Planes(found.sci[n], found.var[n], found.mask[n])
+            kernels.scale_rows(rows, self.skies[n], self.factors[n], part)
         return found
 
     def usual_weights(self) -> Array:
