@@ -31,8 +31,8 @@ class Thresholds(NamedTuple):
     """What `include.ccd.cosmic_rays.CosmicRays` says, as the kernel takes it."""
 
     clip: float
-    low: float
     contrast: float
+    faint: float
     track_rounds: int
     star_margin: int
     max_iters: int
@@ -223,14 +223,14 @@ def _around(pixels: Array, radius: int, shape: tuple[int, int]) -> Array:
 
 
 @njit(nogil=True, cache=True)
-def _grow(frame: Frame, pixels: Array, clip: float, limits: Thresholds, rooms: Array) -> Array:
-    """The pixels and those of their neighbours whose S′ exceeds `clip`."""
+def _grow(frame: Frame, pixels: Array, limits: Thresholds, rooms: Array) -> Array:
+    """The pixels and those of their neighbours whose S′ is as large as theirs must be."""
     ny, nx = frame.value.shape
     near = _around(pixels, 1, (ny, nx))
     count = 0
     for pixel in near:
         y, x = pixel // nx, pixel % nx
-        if _excess(frame, y, x, clip, rooms) > clip and not _near_saturated_star(
+        if _excess(frame, y, x, limits.clip, rooms) > limits.clip and not _near_saturated_star(
             frame, y, x, limits.star_margin, rooms[0]
         ):
             near[count] = pixel
@@ -240,7 +240,7 @@ def _grow(frame: Frame, pixels: Array, clip: float, limits: Thresholds, rooms: A
 
 @njit(nogil=True, cache=True)
 def _judge(frame: Frame, candidates: Array, limits: Thresholds, rooms: Array) -> Array:
-    """The cosmic rays among the candidates, with the fainter pixels that touch them."""
+    """The cosmic rays among the candidates, and the rest of their tracks."""
     nx = frame.value.shape[1]
     kept = np.empty(candidates.size, np.int64)
     count = 0
@@ -251,10 +251,10 @@ def _judge(frame: Frame, candidates: Array, limits: Thresholds, rooms: Array) ->
     bright = kept[:count]
     for _ in range(limits.track_rounds):
         before = bright.size
-        bright = _grow(frame, bright, limits.clip, limits, rooms)
+        bright = _grow(frame, bright, limits, rooms)
         if bright.size == before:
             break
-    return _grow(frame, bright, limits.low, limits, rooms)
+    return bright
 
 
 @njit(nogil=True, cache=True)
@@ -297,6 +297,53 @@ def _flag(frame: Frame, pixels: Array) -> Array:
 
 
 @njit(nogil=True, cache=True)
+def _is_faint_part(frame: Frame, y: int, x: int, limits: Thresholds, rooms: Array) -> bool:
+    """Whether a pixel beside a replaced track stands out, and sharper than a star would."""
+    if frame.mask[y, x] & (EXCLUDED | COSMIC):
+        return False
+    median = _median_around(frame.value, frame.mask, (y, x), 2, rooms[0])
+    above = (float(frame.value[y, x]) - median) / _noise(frame, y, x, rooms[0])
+    if above <= limits.faint or above <= limits.contrast * _fine_structure(frame, y, x, rooms):
+        return False
+    return not _near_saturated_star(frame, y, x, limits.star_margin, rooms[0])
+
+
+@njit(nogil=True, cache=True)
+def _faint_parts(frame: Frame, pixels: Array, limits: Thresholds, rooms: Array) -> Array:
+    """Pixels that touch replaced ones and belong to the same tracks."""
+    ny, nx = frame.value.shape
+    near = _around(pixels, 1, (ny, nx))
+    count = 0
+    for pixel in near:
+        if _is_faint_part(frame, pixel // nx, pixel % nx, limits, rooms):
+            near[count] = pixel
+            count += 1
+    return near[:count]
+
+
+@njit(nogil=True, cache=True)
+def _values(frame: Frame, pixels: Array) -> Array:
+    nx = frame.value.shape[1]
+    values = np.empty(pixels.size, np.float32)
+    for n in range(pixels.size):
+        values[n] = frame.value[pixels[n] // nx, pixels[n] % nx]
+    return values
+
+
+@njit(nogil=True, cache=True)
+def _replace_all(frame: Frame, pixels: Array) -> Array:
+    """Replace them in their order; those whose value has changed."""
+    nx = frame.value.shape[1]
+    changed = np.empty(pixels.size, np.int64)
+    count = 0
+    for pixel in pixels:
+        if _replace(frame, pixel // nx, pixel % nx):
+            changed[count] = pixel
+            count += 1
+    return changed[:count]
+
+
+@njit(nogil=True, cache=True)
 def remove(frame: Frame, candidates: Array, limits: Thresholds) -> tuple[Array, Array]:
     """Flag and replace cosmic rays, again near those replaced until none is found.
 
@@ -315,7 +362,6 @@ def remove(frame: Frame, candidates: Array, limits: Thresholds) -> tuple[Array, 
     originals : float32 (m,)
         Their values before.
     """
-    ny, nx = frame.value.shape
     rooms = np.empty((2, _ROOM), np.float32)
     pixels = np.empty(0, np.int64)
     originals = np.empty(0, np.float32)
@@ -323,16 +369,13 @@ def remove(frame: Frame, candidates: Array, limits: Thresholds) -> tuple[Array, 
         new = _flag(frame, _judge(frame, candidates, limits, rooms))
         if new.size == 0:
             break
-        values = np.empty(new.size, np.float32)
-        for n in range(new.size):
-            values[n] = frame.value[new[n] // nx, new[n] % nx]
+        originals = np.concatenate((originals, _values(frame, new)))
         pixels = np.concatenate((pixels, new))
-        originals = np.concatenate((originals, values))
-        changed = np.empty(pixels.size, np.int64)
-        count = 0
-        for pixel in pixels:
-            if _replace(frame, pixel // nx, pixel % nx):
-                changed[count] = pixel
-                count += 1
-        candidates = _around(changed[:count], _REACH + limits.track_rounds, (ny, nx))
+        changed = _replace_all(frame, pixels)
+        candidates = _around(changed, _REACH + limits.track_rounds, frame.value.shape)
+    new = _flag(frame, _faint_parts(frame, pixels, limits, rooms))
+    if new.size:
+        originals = np.concatenate((originals, _values(frame, new)))
+        pixels = np.concatenate((pixels, new))
+        _replace_all(frame, pixels)
     return pixels, originals

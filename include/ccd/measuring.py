@@ -14,32 +14,31 @@ class CosmicRays:
     ----------
     sigma_clip : float
         A pixel whose Laplacian stands this many sigma above those around may be one.
-    neighbour_fraction : float
-        Pixels that touch one need only this fraction of `sigma_clip`.
     contrast : float
         How many times sharper than the fine structure of the image it must be: stars are not.
         Undersampled images need more.
     track_rounds : int
         How many pixels a track is followed in one iteration, at full `sigma_clip`; 1 is
         the published method.
+    faint_sigma : float
+        Pixels that touch a track belong to it if they stand this many sigma above the median
+        around, the track replaced, and pass `contrast`; none do with `inf`.
     star_margin_px : int
         Pixels this near the core of a saturated star, row- and columnwise, are not judged.
     max_iters : int
         Looking again where something was replaced ends after this many iterations.
     """
 
-    sigma_clip: float = 4.6
-    neighbour_fraction: float = 0.3
-    contrast: float = 4.5
+    sigma_clip: float = 4.5
+    contrast: float = 5.0
     track_rounds: int = 3
+    faint_sigma: float = 2.5
     star_margin_px: int = 4
     max_iters: int = 4
 
     def __post_init__(self) -> None:
-        if not (self.sigma_clip > 0 and self.contrast > 0):
-            raise ValueError("sigma_clip and contrast must be positive")
-        if not 0 < self.neighbour_fraction <= 1:
-            raise ValueError("neighbour_fraction must be above 0 and at most 1")
+        if not min(self.sigma_clip, self.contrast, self.faint_sigma) > 0:
+            raise ValueError("sigma_clip, contrast and faint_sigma must be positive")
         if self.star_margin_px < 0 or min(self.track_rounds, self.max_iters) < 1:
             raise ValueError("track_rounds and max_iters must be 1 at least, star_margin_px 0")
 
