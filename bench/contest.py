@@ -8,7 +8,9 @@ machine that is busy with something else is busy for all of them.
 from __future__ import annotations
 
 import json
+import math
 import os
+import select
 import statistics
 import subprocess
 import sys
@@ -29,13 +31,23 @@ class ContenderError(Exception):
     """A contender ended before its work did."""
 
 
+class ContenderSlowError(ContenderError):
+    """A contender was still at work when its time was up."""
+
+
 @dataclass(frozen=True)
 class Contender:
-    """Who works: ``module:maker``, and the Python that runs it."""
+    """Who works: ``module:maker``, and the Python that runs it.
+
+    It is asked `runs` times at the most. After `limit_s` seconds a run is broken off: what it
+    takes is then known to be more.
+    """
 
     name: str
     maker: str
     python: str = sys.executable
+    runs: int | None = None
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class Result:
     runs: list[dict[str, float]] = field(default_factory=list)
     remark: str = ""
     pixels: Path | None = None
+    broken_off: bool = False
 
     @property
     def seconds(self) -> float:
@@ -79,6 +92,7 @@ class _Worker:
 
     def __init__(self, contender: Contender, task: str, setting: Setting) -> None:
         self.result = Result(contender.name)
+        self._contender = contender
         self._file = setting.frames / f"result-{task}-{contender.maker.replace(':', '-')}.npy"
         folders = [setting.frames, setting.size, setting.tiny_frames, setting.tiny_size]
         command = [contender.python, "-m", "bench.worker", contender.maker, task]
@@ -102,10 +116,28 @@ class _Worker:
     def spent_s(self) -> float:
         return sum(run["seconds"] for run in self.result.runs)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is asked for one more run: there may be one, and the others were short."""
+        done, runs = len(self.result.runs), self._contender.runs
+        tired = self.result.broken_off or self.spent_s >= ENOUGH_S
+        return not done or not (tired or done == runs)
+
     def run(self) -> None:
-        self.result.runs.append(self._ask("run"))
+        limit_s = self._contender.limit_s
+        try:
+            self.result.runs.append(self._ask("run", limit_s))
+        except ContenderSlowError:
+            assert limit_s is not None
+            self._process.kill()
+            seconds = {"seconds": limit_s, "cpu_seconds": math.nan, "peak_mb": math.nan}
+            self.result.runs.append(seconds)
+            self.result.broken_off = True
+            self.result.remark = f"broken off after {limit_s:g} s"
 
     def finish(self) -> Result:
+        if self.result.broken_off:
+            return self.result
         self.result.remark = self._ask("finish")["remark"]
         self.result.pixels = self._file if self._file.exists() else None
         return self.result
@@ -116,13 +148,16 @@ class _Worker:
         self._process.kill()
         self._process.wait()
 
-    def _ask(self, line: str) -> dict[str, Any]:
+    def _ask(self, line: str, limit_s: float | None = None) -> dict[str, Any]:
         stdin = _pipe(self._process.stdin)
         stdin.write(line + "\n")
         stdin.flush()
-        return self._answer()
+        return self._answer(limit_s)
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, limit_s: float | None = None) -> dict[str, Any]:
+        # An answer is one line: nothing is left in the buffer when the next one is awaited.
+        if not select.select([_pipe(self._process.stdout)], [], [], limit_s)[0]:
+            raise ContenderSlowError(f"{self.result.name} was not done after {limit_s:g} s")
         line = _pipe(self._process.stdout).readline()
         if not line:
             tail = _pipe(self._process.stderr).read()[-2000:]
@@ -137,14 +172,14 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 
 def contest(task: str, contenders: Sequence[Contender], setting: Setting) -> dict[str, Result]:
-    """Let them take turns; one that has had a minute is not asked again."""
+    """Let them take turns; one that has had a minute, or all its runs, is not asked again."""
     workers: list[_Worker] = []
     try:
         for contender in contenders:
             workers.append(_Worker(contender, task, setting))  # noqa: PERF401 - closed below
-        for number in range(setting.repeat):
+        for _ in range(setting.repeat):
             for worker in workers:
-                if number == 0 or worker.spent_s < ENOUGH_S:
+                if worker.is_wanted:
                     worker.run()
                     last = worker.result.runs[-1]["seconds"]
                     say(f"  {task}: {worker.result.name} {last:.3f} s")
@@ -163,18 +198,23 @@ def table_of(title: str, contests: dict[str, dict[str, Result]]) -> Table:
     for task, results in contests.items():
         first = next(iter(results.values()))
         for name, found in results.items():
+            sign = "> " if found.broken_off else ""
             table.add(
                 task,
                 name,
                 str(len(found.runs)),
-                f"{found.seconds:.3f}",
-                f"{found.seconds / first.seconds:.1f}",
-                f"{found.cpu_seconds:.3f}",
-                f"{found.cpu_seconds / max(first.cpu_seconds, 1e-9):.1f}",
-                f"{found.peak_mb:.0f}",
+                sign + _number(found.seconds, 3),
+                sign + _number(found.seconds / first.seconds, 1),
+                _number(found.cpu_seconds, 3),
+                _number(found.cpu_seconds / max(first.cpu_seconds, 1e-9), 1),
+                _number(found.peak_mb, 0),
                 found.remark,
             )
     return table
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def differing(one: Result, other: Result, *, rtol: float, atol: float) -> float:

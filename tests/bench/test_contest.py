@@ -11,6 +11,8 @@ from bench.contest import Contender, ContenderError, Setting, contest, differing
 from bench.table import Report
 
 FAST = """
+import time
+
 from bench.worker import Outcome
 
 
@@ -22,6 +24,10 @@ def maker(task, folder, size):
         return lambda: Outcome(f"{task} of {size}", [[1.0, 2.0], [3.0, len(made) / 1e7]])
 
     return work
+
+
+def slow(task, folder, size):
+    return lambda: time.sleep(600 if size == 100 else 0)
 
 
 def broken(task, folder, size):
@@ -65,6 +71,21 @@ def test_a_contender_that_fails_says_why(setting: Setting) -> None:
     """The trace of its process is in the message."""
     with pytest.raises(ContenderError, match="no such thing"):
         contest("work", [Contender("one", "some_contender:broken")], setting)
+
+
+def test_a_contender_that_takes_too_long_is_broken_off(setting: Setting) -> None:
+    """The others go on; what it takes is known to be more."""
+    contenders = [
+        Contender("one", "some_contender:maker", runs=2),
+        Contender("two", "some_contender:slow", limit_s=0.5),
+    ]
+    found = contest("work", contenders, setting)
+    assert [len(each.runs) for each in found.values()] == [2, 1]
+    assert (found["one"].broken_off, found["two"].broken_off) == (False, True)
+    assert found["two"].seconds == 0.5
+    row = table_of("All", {"work": found}).rows[1]
+    assert row[1:4] == ["two", "1", "> 0.500"]
+    assert row[5:] == ["–", "–", "–", "broken off after 0.5 s"]
 
 
 def test_pixels_are_compared_to_a_tolerance(setting: Setting) -> None:
