@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from include.ccd.measuring import Astrometry
 from include.ccd.reference_catalog import ReferenceCatalog
 from include.ccd.shift_match import match_shift
 from include.ccd.star_match import Affine, Match, match_triangles
+from include.ccd.wcs_fit import fit_wcs
 from include.ccd.world import geometry, pair_stars, pixels_of, tangent_plane
 
 _ARCSEC: Final = 3600.0
@@ -232,6 +233,21 @@ def _refine(
     astrometry: Astrometry,
 ) -> _Refined:
     """Pair again and fit again, with more freedom as more stars agree."""
+    scale, ra_deg, dec_deg = geometry(wcs, shape)
+    # The first world coordinates may be off by some of the image.
+    reach_deg = float(np.hypot(*shape)) * scale / _ARCSEC
+    around = catalog.indices_within(ra_deg, dec_deg, reach_deg)
+    found = _refine_near(wcs, pixels, catalog.pick(around), shape, astrometry)
+    return replace(found, star=around[found.star])
+
+
+def _refine_near(
+    wcs: Any,
+    pixels: Array,
+    catalog: ReferenceCatalog,
+    shape: tuple[int, int],
+    astrometry: Astrometry,
+) -> _Refined:
     limit = 2.0 * _MATCH_PX
     source = star = np.empty(0, np.int64)
     for number in range(_ROUNDS):
@@ -239,7 +255,8 @@ def _refine(
         if len(source) < astrometry.min_matches:
             return _Refined(wcs, source, star, np.inf)
         degree = 0 if number < 2 else _sip_degree(len(source), astrometry)
-        wcs = _fit(pixels[source], catalog.pick(star), shape, degree)
+        wcs = fit_wcs(pixels[source], catalog.pick(star), shape=shape, degree=degree)
+        wcs.pixel_shape = (shape[1], shape[0])
         off = np.linalg.norm(pixels_of(wcs, catalog.pick(star)) - pixels[source], axis=1)
         sigma = float(np.median(off)) / _MEDIAN_OFF
         limit = float(np.clip(_CLIP_SIGMA * sigma, _NARROWEST_LIMIT_PX, limit))
@@ -253,18 +270,6 @@ def _refine(
 def _sip_degree(stars: int, astrometry: Astrometry) -> int:
     fitting = [d for d, n in _SIP_STARS.items() if stars >= n and d <= astrometry.sip_degree]
     return max(fitting, default=0)
-
-
-def _fit(pixels: Array, stars: ReferenceCatalog, shape: tuple[int, int], degree: int) -> Any:
-    from astropy.coordinates import SkyCoord
-    from astropy.wcs.utils import fit_wcs_from_points
-
-    world = SkyCoord(stars.ra_deg, stars.dec_deg, unit="deg")
-    wcs = fit_wcs_from_points(
-        (pixels[:, 0], pixels[:, 1]), world, projection="TAN", sip_degree=degree or None
-    )
-    wcs.pixel_shape = (shape[1], shape[0])
-    return wcs
 
 
 def _solution(found: _Refined, shape: tuple[int, int], attempts: tuple[str, ...]) -> Solution:

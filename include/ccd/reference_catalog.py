@@ -66,9 +66,15 @@ class ReferenceCatalog:
 
     def within(self, ra_deg: float, dec_deg: float, radius_deg: float) -> ReferenceCatalog:
         """The stars inside a circle."""
+        return self.pick(self.indices_within(ra_deg, dec_deg, radius_deg))
+
+    def indices_within(
+        self, ra_deg: float, dec_deg: float, radius_deg: float
+    ) -> npt.NDArray[np.int64]:
+        """Which stars (m,) are inside a circle, in ascending order."""
         middle = unit_vectors(np.array([ra_deg]), np.array([dec_deg]))[0]
         chord = np.linalg.norm(unit_vectors(self.ra_deg, self.dec_deg) - middle, axis=1)
-        return self.pick(chord <= 2.0 * np.sin(np.radians(min(radius_deg, 180.0)) / 2.0))
+        return np.flatnonzero(chord <= 2.0 * np.sin(np.radians(min(radius_deg, 180.0)) / 2.0))
 
     def brightest_first(self, filter: str | None = None) -> ReferenceCatalog:
         """The stars whose magnitude is known, in the order of it; in the first filter if none.

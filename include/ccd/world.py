@@ -41,6 +41,15 @@ def tangent_plane(ra_deg: Array, dec_deg: Array, ra0_deg: float, dec0_deg: float
     return np.asarray(np.degrees(np.column_stack([east, north])))
 
 
+def sky_of(plane_deg: tuple[float, float], ra0_deg: float, dec0_deg: float) -> tuple[float, float]:
+    """Right ascension and declination of a place on the tangent plane, in degrees."""
+    (east, north), dec0 = np.radians(plane_deg), np.radians(dec0_deg)
+    towards = np.cos(dec0) - north * np.sin(dec0)
+    ra_deg = ra0_deg + np.degrees(np.arctan2(east, towards))
+    dec = np.arctan2(np.sin(dec0) + north * np.cos(dec0), np.hypot(east, towards))
+    return float(ra_deg) % 360.0, float(np.degrees(dec))
+
+
 def pixels_of(wcs: Any, catalog: ReferenceCatalog) -> Array:
     """Where stars stand on the image: 0-based pixels (n, 2), x first."""
     world = np.column_stack([catalog.ra_deg, catalog.dec_deg])
