@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from include.ccd.converters import integer
@@ -160,6 +160,9 @@ class Detector:
         Of a detector with one amplifier. Without `data` it is what the overscan leaves.
     amplifiers : tuple of AmplifierArea
         Of a detector with several; then `data` and `overscan` are not used.
+    bad_pixels, warm_pixels : dict of str to str
+        By binning, ``{"1x1" = "u10.pixels"}``: files beside the profile that list pixels of the
+        trimmed frame (`include.ccd.pixel_list`) that become BAD or WARM.
     """
 
     width_px: int | None = None
@@ -172,6 +175,8 @@ class Detector:
     overscan: Area | None = None
     amplifiers: tuple[AmplifierArea, ...] = ()
     sizes: dict[str, tuple[int, ...]] | None = None
+    bad_pixels: dict[str, str] = field(default_factory=dict)
+    warm_pixels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.amplifiers and (self.data or self.overscan):

@@ -27,3 +27,6 @@ class MaskBit(enum.IntFlag):
     """The value was made from neighbours."""
     CALIBRATION = 128
     """A calibration input was masked here."""
+    WARM = 256
+    """Dark current somewhat above that of its neighbours, by the profile: sources are measured
+    with it, as bright ones hardly feel it; stacks and differences leave it out."""

@@ -28,6 +28,7 @@ from include.ccd.header import FrameHeader
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from include.ccd.masters import master_bias, master_dark, master_flat
+from include.ccd.matching_error import with_matching_error
 from include.ccd.quality import measure_quality
 from include.ccd.raw import RawFrame
 from include.ccd.sections import Amplifier, Section
@@ -82,7 +83,8 @@ def _compare() -> None:
     settings = Differencing(stamp_cell_px=STAR_EVERY_PX)
     for one, other in ((science, stack), (stack, science)):
         difference = subtract(one, other, differencing=settings)
-        find_candidates(difference, one, other, detection=Detecting())
+        wider, _ = with_matching_error(difference, other)
+        find_candidates(wider, one, other, detection=Detecting())
 
 
 def _field(*, sigma_px: float, seed: int) -> Image:

@@ -76,6 +76,7 @@ class SubtractReference(FitsStep):
     ) -> Iterator[Product | Detection]:
         from include.ccd.align import Resampled
         from include.ccd.difference import subtract
+        from include.ccd.matching_error import with_matching_error
 
         profile = self.profile(work)
         alignment = align(grid_stars(run.session, chosen), read_stars(run.session, work))
@@ -83,9 +84,11 @@ class SubtractReference(FitsStep):
         shape = (reference.sci.shape[0], reference.sci.shape[1])
         science = Resampled(run.read(work.product), alignment.transform, shape=shape).image()
         difference = subtract(science, reference, differencing=profile.differencing)
-        found = _find(difference, science, reference, profile.detecting)
+        wider, matching_error = with_matching_error(difference, reference)
+        found = _find(wider, science, reference, profile.detecting)
         image = _on_reference(difference, reference, alignment)
         image.metrics |= {
+            "matching_error": matching_error,
             "detections": float(len(found)),
             "detections_real": float(sum(each.real for each in found)),
         }

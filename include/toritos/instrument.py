@@ -37,7 +37,7 @@ def profile_of(name: str, settings: Settings) -> Profile:
     ConfigurationError
         If there is none, or it says something that makes no sense.
     """
-    folders = _folders(settings)
+    folders = profile_folders(settings)
     for folder in folders:
         path = folder / f"{name}.toml"
         if path.is_file():
@@ -55,15 +55,16 @@ def digest_of_reading(profile: Profile) -> str:
 
 
 def profiles_hash(settings: Settings) -> str:
-    """Hash of all profiles there are; changes when any of them does."""
+    """Hash of all profiles and lists of pixels there are; changes when any of them does."""
     digest = hashlib.sha256()
-    for folder in _folders(settings):
-        for path in sorted(folder.glob("*.toml")):
+    for folder in profile_folders(settings):
+        for path in sorted([*folder.glob("*.toml"), *folder.glob("*.pixels")]):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _folders(settings: Settings) -> tuple[Path, ...]:
+def profile_folders(settings: Settings) -> tuple[Path, ...]:
+    """Give the folders in which profiles, and lists that they name, are looked for, in order."""
     own = settings.pipeline.get("profiles")
     return (Path(own), SHIPPED) if own else (SHIPPED,)
 

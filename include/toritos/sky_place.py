@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.ccd.fits_writer import Card
     from include.ccd.image import Image
+    from include.ccd.measuring import Astrometry
     from include.ccd.profile import Profile
     from include.ccd.reference_catalog import ReferenceCatalog
     from include.ccd.source_table import SourceCatalogue
@@ -18,6 +21,15 @@ FLUX_EXPTIME = "flux_exptime_s"
 NOISE_SCALE = "flux_noise_scale"
 
 
+def astrometry_of(profile: Profile, binning: str) -> Astrometry:
+    """Give how frames of a binning, ``2x2`` say, are placed: the profile's scale is of 1x1."""
+    assert profile.astrometry is not None
+    columns, _, rows = binning.partition("x")
+    binned = math.sqrt(int(columns) * int(rows or columns))
+    scale = profile.astrometry.scale_arcsec_per_px * binned
+    return replace(profile.astrometry, scale_arcsec_per_px=scale)
+
+
 def place_on_sky(
     image: Image,
     found: SourceCatalogue,
@@ -26,6 +38,7 @@ def place_on_sky(
     catalog: ReferenceCatalog,
     pointing: tuple[float, float],
     filter: str | None,
+    binning: str,
 ) -> str | None:
     """Write world coordinates into the cards of a stack, and its zero point into the metrics.
 
@@ -41,8 +54,8 @@ def place_on_sky(
         The stars.
     pointing
         Where the telescope believed to point, degrees.
-    filter
-        As the header has it.
+    filter, binning
+        As the header has them.
 
     Returns
     -------
@@ -53,7 +66,6 @@ def place_on_sky(
     from include.ccd.reference_catalog import CatalogError
     from include.ccd.world import wcs_cards
 
-    assert profile.astrometry is not None
     assert profile.catalog is not None
     name = profile.catalog.filters.get(filter or "", filter)
     table = found.table
@@ -66,7 +78,7 @@ def place_on_sky(
             shape=(image.sci.shape[0], image.sci.shape[1]),
             ra_deg=pointing[0],
             dec_deg=pointing[1],
-            astrometry=profile.astrometry,
+            astrometry=astrometry_of(profile, binning),
             filter=name if name in catalog.mag else None,
         )
     except (AstrometryError, CatalogError) as error:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from include.toritos.catalogs import catalog_of, catalog_sha256, catalogs_stamp
 from include.toritos.fits_step import FitsStep
+from include.toritos.sky_place import astrometry_of
 from models.source import AstrometricSolution, Measurement, PhotometricSolution, SourceList
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class CatalogStep(FitsStep):
             shape=(work.height_px, work.width_px),
             ra_deg=work.ra_deg,
             dec_deg=work.dec_deg,
-            astrometry=profile.astrometry,
+            astrometry=astrometry_of(profile, work.binning),
             filter=_sorting_filter(work.filter, profile.catalog, catalog.mag),
         )
 

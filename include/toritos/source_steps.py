@@ -52,10 +52,13 @@ class FindSources(FitsStep):
     def process(self, work: Product, run: Run) -> Iterator[SourceList | Many]:
         """Measure the background, find the sources, and measure them."""
         from include.ccd.background import measure_background
+        from include.ccd.mask import MaskBit
         from include.ccd.sources import find_sources
 
         profile = self.profile(work)
         image = run.read(work)
+        if image.mask is not None:
+            image.mask &= ~image.mask.dtype.type(MaskBit.WARM)
         background = measure_background(image, settings=profile.background)
         found = find_sources(
             image,

@@ -130,7 +130,13 @@ class StackStep(CatalogStep):
             return f"no world coordinates: {error}"
         pointing = (like.ra_deg, like.dec_deg)
         return place_on_sky(
-            image, found, profile=profile, catalog=catalog, pointing=pointing, filter=like.filter
+            image,
+            found,
+            profile=profile,
+            catalog=catalog,
+            pointing=pointing,
+            filter=like.filter,
+            binning=like.binning,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from include.corral.errors import BadData, UpstreamMissing
 from include.toritos.fits_step import BIAS, DARK, FLAT, FitsStep, master_flags, write_flags
 from include.toritos.master_step import CAMERA, IN_TIME, Frames, Images, MasterStep
+from include.toritos.pixel_lists import listed_pixels, pixel_lists_sha256
 from models.frame import Frame
 from models.product import Product, ProductInput, QualityCheck
 
@@ -72,6 +73,12 @@ class ReduceScience(FitsStep):
     uses = (BIAS, DARK, FLAT)
     sections = (*FitsStep.sections, "cosmic_rays", "site")
 
+    def configuration(self, rows: Sequence[Any]) -> Mapping[str, Any]:
+        """As of any step on frames, with the digests of the lists of pixels."""
+        row = rows[0]
+        listed = pixel_lists_sha256(self.profile(row), row.binning, self.settings)
+        return {**super().configuration(rows), **({"pixels": listed} if listed else {})}
+
     def process(self, work: Frame, run: Run) -> Iterator[Product]:
         """Calibrate it, replace the cosmic rays, and measure its quality: one reading, one file."""
         from include.ccd.calibrate import calibrate
@@ -81,7 +88,9 @@ class ReduceScience(FitsStep):
         masters = self.choose_masters(work, run)
         images = self.read_masters(masters, run)
         profile = self.profile(work)
-        image = calibrate(run.read(work), calibration=profile.calibration, **images)
+        raw = run.read(work)
+        bad = listed_pixels(profile, work.binning, raw.header.trimmed_shape, self.settings)
+        image = calibrate(raw, calibration=profile.calibration, bad_pixels=bad, **images)
         if profile.cosmic_rays is not None:
             hits = remove_cosmic_rays(image, settings=profile.cosmic_rays)
             image.metrics["cosmic_fraction"] = len(hits) / image.sci.size

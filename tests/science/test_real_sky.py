@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +18,8 @@ from include.ccd.source_table import SourceFlag
 from include.ccd.sources import find_sources
 from include.ccd.world import wcs_from_cards
 from include.corral.corral import Corral
-from include.corral.drain import drain
-from include.corral.settings import Settings
 from include.toritos.catalogs import SHIPPED as CATALOGS
-from include.toritos.instrument import SHIPPED
 from include.toritos.light_curves import fit_of, gather_curve
-from include.toritos.pipeline import TORITOS
 from models import (
     AstrometricSolution,
     Candidate,
@@ -48,33 +42,6 @@ min_images = 1
 [referencing]
 images = 1
 """
-
-
-@pytest.fixture
-def reduce(real_data: Path, tmp_path: Path) -> Iterator[Reduce]:
-    """Load real frames with a profile, and run the steps up to the named one."""
-    made: list[Corral] = []
-
-    def reduced(folder: str, profile: str, *, last: str, extra: str = "", every: int = 1) -> Corral:
-        own = tmp_path / "profiles"
-        own.mkdir()
-        text = (SHIPPED / f"{profile}.toml").read_text(encoding="utf-8")
-        (own / f"{profile}.toml").write_text(text + extra, encoding="utf-8")
-        options = {"profile": profile, "profiles": str(own)}
-        corral = Corral(Settings.below(tmp_path / profile, pipeline=options))
-        made.append(corral)
-        corral.settings.inbox.mkdir(parents=True)
-        for path in sorted((real_data / folder).iterdir())[::every]:
-            shutil.copy(path, corral.settings.inbox)
-        drain(corral, TORITOS.loader()).raise_for_policy("fail")
-        names = [step.name for step in TORITOS.steps]
-        for step in TORITOS.steps[: names.index(last) + 1]:
-            drain(corral, step(), partition=None).raise_for_policy("fail")
-        return corral
-
-    yield reduced
-    for corral in made:
-        corral.close()
 
 
 def test_hat_p_32_b_transits_when_and_as_deep_as_published(reduce: Reduce) -> None:
