@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from include.ccd._kernels_cosmic_scan import EXCLUDED, SMALLEST_VARIANCE, Frame
+from include.ccd._kernels_median import median
 
 SATURATED = np.uint16(4)
 COSMIC = np.uint16(8)
@@ -39,45 +40,6 @@ class Thresholds(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _select(values: Array, count: int, rank: int) -> float:
-    """The value of a rank (from 0) among the first `count`; smaller ones end up before it."""
-    low, high = 0, count - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if rank <= j:
-            high = j
-        elif rank >= i:
-            low = i
-        else:
-            break
-    return float(values[rank])
-
-
-@njit(nogil=True, cache=True)
-def _median(values: Array, count: int) -> float:
-    """Median of the first `count` values, which are reordered; 0 without any."""
-    if count == 0:
-        return 0.0
-    upper = _select(values, count, count // 2)
-    if count % 2:
-        return upper
-    lower = values[0]
-    for i in range(1, count // 2):
-        lower = max(lower, values[i])
-    return 0.5 * (float(lower) + upper)
-
-
-@njit(nogil=True, cache=True)
 def _median_around(
     plane: Array, mask: Array, at: tuple[int, int], radius: int, room: Array
 ) -> float:
@@ -89,7 +51,7 @@ def _median_around(
             if not (mask[j, i] & EXCLUDED):
                 room[count] = plane[j, i]
                 count += 1
-    return _median(room, count)
+    return median(room, count)
 
 
 @njit(nogil=True, cache=True)
@@ -100,30 +62,31 @@ def _noise(frame: Frame, y: int, x: int, room: Array) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _least_noise(frame: Frame, y: int, x: int) -> float:
-    """A number that `_noise` cannot fall below."""
+def _least_noise(frame: Frame, y: int, x: int, radius: int) -> float:
+    """A number that `_noise` cannot fall below at any pixel `radius` − 2 away or nearer."""
     least = np.inf
-    for j in range(max(0, y - 2), min(frame.value.shape[0], y + 3)):
-        for i in range(max(0, x - 2), min(frame.value.shape[1], x + 3)):
+    for j in range(max(0, y - radius), min(frame.value.shape[0], y + radius + 1)):
+        for i in range(max(0, x - radius), min(frame.value.shape[1], x + radius + 1)):
             if not (frame.mask[j, i] & EXCLUDED):
                 least = min(least, float(frame.variance[j, i]))
     return float(np.sqrt(max(least, float(SMALLEST_VARIANCE))))
 
 
 @njit(nogil=True, cache=True)
-def _neighbour(frame: Frame, y: int, x: int, own: float) -> float:
-    ny, nx = frame.value.shape
-    if y < 0 or x < 0 or y >= ny or x >= nx or frame.mask[y, x] & EXCLUDED:
-        return own
-    return float(frame.value[y, x])
-
-
-@njit(nogil=True, cache=True)
 def _laplacian(frame: Frame, y: int, x: int) -> float:
     """L+ of one pixel, as `_laplacian_row`."""
-    v = float(frame.value[y, x])
-    left, right = _neighbour(frame, y, x - 1, v), _neighbour(frame, y, x + 1, v)
-    up, down = _neighbour(frame, y - 1, x, v), _neighbour(frame, y + 1, x, v)
+    value, mask = frame.value, frame.mask
+    ny, nx = value.shape
+    v = float(value[y, x])
+    left = right = up = down = v
+    if x > 0 and not (mask[y, x - 1] & EXCLUDED):
+        left = float(value[y, x - 1])
+    if x + 1 < nx and not (mask[y, x + 1] & EXCLUDED):
+        right = float(value[y, x + 1])
+    if y > 0 and not (mask[y - 1, x] & EXCLUDED):
+        up = float(value[y - 1, x])
+    if y + 1 < ny and not (mask[y + 1, x] & EXCLUDED):
+        down = float(value[y + 1, x])
     total = max(2 * v - left - up, 0.0) + max(2 * v - right - up, 0.0)
     total += max(2 * v - left - down, 0.0) + max(2 * v - right - down, 0.0)
     return 0.25 * total
@@ -137,21 +100,41 @@ def _significance(frame: Frame, y: int, x: int, room: Array) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _excess(frame: Frame, y: int, x: int, above: float, rooms: Array) -> float:
-    """S′ = S minus the median of S around (equation 13); 0 where that cannot exceed `above`."""
+def _stands_out(frame: Frame, y: int, x: int, above: float, rooms: Array) -> bool:
+    """Whether S′ = S minus the median of S around (equation 13) exceeds a positive number."""
     if frame.mask[y, x] & EXCLUDED:
-        return 0.0
+        return False
+    if _laplacian(frame, y, x) <= 2.0 * above * _least_noise(frame, y, x, 2):
+        return False
     own = _significance(frame, y, x, rooms[0])
     # S is never negative, nor is its median.
     if own <= above:
-        return 0.0
+        return False
+    return _mostly_below(frame, y, x, own - above) or own - above > _median_of_s(frame, y, x, rooms)
+
+
+@njit(nogil=True, cache=True)
+def _mostly_below(frame: Frame, y: int, x: int, limit: float) -> bool:
+    """Whether more than half of S around is below a limit for certain: no median is needed."""
+    strength = 2.0 * limit * _least_noise(frame, y, x, 4)
+    count = below = 0
+    for j in range(max(0, y - 2), min(frame.value.shape[0], y + 3)):
+        for i in range(max(0, x - 2), min(frame.value.shape[1], x + 3)):
+            if not (frame.mask[j, i] & EXCLUDED):
+                count += 1
+                below += _laplacian(frame, j, i) < strength
+    return 2 * below > count
+
+
+@njit(nogil=True, cache=True)
+def _median_of_s(frame: Frame, y: int, x: int, rooms: Array) -> float:
     count = 0
     for j in range(max(0, y - 2), min(frame.value.shape[0], y + 3)):
         for i in range(max(0, x - 2), min(frame.value.shape[1], x + 3)):
             if not (frame.mask[j, i] & EXCLUDED):
                 rooms[1, count] = _significance(frame, j, i, rooms[0])
                 count += 1
-    return own - _median(rooms[1], count)
+    return median(rooms[1], count)
 
 
 @njit(nogil=True, cache=True)
@@ -164,7 +147,7 @@ def _fine_structure(frame: Frame, y: int, x: int, rooms: Array) -> float:
                 rooms[1, count] = _median_around(frame.value, frame.mask, (j, i), 1, rooms[0])
                 count += 1
     own = _median_around(frame.value, frame.mask, (y, x), 1, rooms[0])
-    fine = (own - _median(rooms[1], count)) / _noise(frame, y, x, rooms[0])
+    fine = (own - median(rooms[1], count)) / _noise(frame, y, x, rooms[0])
     return max(fine, _FINE_FLOOR)
 
 
@@ -176,7 +159,7 @@ def _in_star_core(frame: Frame, y: int, x: int, room: Array) -> bool:
         for i in range(max(0, x - 2), min(frame.value.shape[1], x + 3)):
             room[count] = frame.value[j, i]
             count += 1
-    return bool(_median(room, count) > _STAR_FRACTION * frame.value[y, x])
+    return bool(median(room, count) > _STAR_FRACTION * frame.value[y, x])
 
 
 @njit(nogil=True, cache=True)
@@ -193,33 +176,40 @@ def _is_cosmic(frame: Frame, y: int, x: int, limits: Thresholds, rooms: Array) -
     """Whether a pixel passes every test; the cheap ones, and those that stars fail, come first."""
     if frame.mask[y, x] & EXCLUDED:
         return False
-    if _laplacian(frame, y, x) <= 2.0 * limits.clip * _least_noise(frame, y, x):
+    if _laplacian(frame, y, x) <= 2.0 * limits.clip * _least_noise(frame, y, x, 2):
         return False
     significance = _significance(frame, y, x, rooms[0])
     if significance <= limits.clip:
         return False
-    fine = _fine_structure(frame, y, x, rooms)
-    if significance <= limits.contrast * fine:
+    sharp = limits.contrast * _fine_structure(frame, y, x, rooms)
+    if significance <= sharp:
         return False
-    excess = _excess(frame, y, x, limits.clip, rooms)
-    if excess <= limits.clip or excess <= limits.contrast * fine:
-        return False
-    return not _near_saturated_star(frame, y, x, limits.star_margin, rooms[0])
+    return _stands_out(frame, y, x, max(limits.clip, sharp), rooms) and not _near_saturated_star(
+        frame, y, x, limits.star_margin, rooms[0]
+    )
 
 
 @njit(nogil=True, cache=True)
 def _around(pixels: Array, radius: int, shape: tuple[int, int]) -> Array:
-    """Flat indices, each once, of the pixels within a square window around any of `pixels`."""
+    """Flat indices, rising, each once, of the pixels of square windows around `pixels`."""
     ny, nx = shape
-    found = np.empty(max(pixels.size, 1) * (2 * radius + 1) ** 2, np.int64)
+    centres = np.empty(pixels.size * (2 * radius + 1), np.int64)
     count = 0
     for pixel in pixels:
-        y, x = pixel // nx, pixel % nx
-        for j in range(max(0, y - radius), min(ny, y + radius + 1)):
-            for i in range(max(0, x - radius), min(nx, x + radius + 1)):
-                found[count] = j * nx + i
-                count += 1
-    return np.unique(found[:count])
+        for j in range(max(0, pixel // nx - radius), min(ny, pixel // nx + radius + 1)):
+            centres[count] = j * nx + pixel % nx
+            count += 1
+    # Of each row, parts that overlap follow one another.
+    found = np.empty(count * (2 * radius + 1), np.int64)
+    size = reached = 0
+    for centre in np.sort(centres[:count]):
+        first = centre - min(radius, centre % nx)
+        last = centre + min(radius, nx - 1 - centre % nx)
+        for pixel in range(max(first, reached), last + 1):
+            found[size] = pixel
+            size += 1
+        reached = max(reached, last + 1)
+    return found[:size]
 
 
 @njit(nogil=True, cache=True)
@@ -230,7 +220,7 @@ def _grow(frame: Frame, pixels: Array, limits: Thresholds, rooms: Array) -> Arra
     count = 0
     for pixel in near:
         y, x = pixel // nx, pixel % nx
-        if _excess(frame, y, x, limits.clip, rooms) > limits.clip and not _near_saturated_star(
+        if _stands_out(frame, y, x, limits.clip, rooms) and not _near_saturated_star(
             frame, y, x, limits.star_margin, rooms[0]
         ):
             near[count] = pixel
@@ -301,8 +291,8 @@ def _is_faint_part(frame: Frame, y: int, x: int, limits: Thresholds, rooms: Arra
     """Whether a pixel beside a replaced track stands out, and sharper than a star would."""
     if frame.mask[y, x] & (EXCLUDED | COSMIC):
         return False
-    median = _median_around(frame.value, frame.mask, (y, x), 2, rooms[0])
-    above = (float(frame.value[y, x]) - median) / _noise(frame, y, x, rooms[0])
+    middle = _median_around(frame.value, frame.mask, (y, x), 2, rooms[0])
+    above = (float(frame.value[y, x]) - middle) / _noise(frame, y, x, rooms[0])
     if above <= limits.faint or above <= limits.contrast * _fine_structure(frame, y, x, rooms):
         return False
     return not _near_saturated_star(frame, y, x, limits.star_margin, rooms[0])
