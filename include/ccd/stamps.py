@@ -93,7 +93,7 @@ def spline_shifts(offsets: Array, side: int) -> Array:
 
     Notes
     -----
-    Of the natural cubic spline through it (Unser 1999, IEEE Signal Processing Magazine 16, 22);
+    Of the natural cubic spline through it (de Boor 1978, A Practical Guide to Splines);
     beyond its ends the line goes on with its last values.
     """
     at = np.arange(side)
