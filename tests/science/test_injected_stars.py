@@ -16,7 +16,14 @@ from include.ccd.forced import forced_psf
 from include.toritos.simulator import NightPlan, Truth
 from include.toritos.simulator.conditions import julian_date
 from include.toritos.simulator.sky import SkySpec
-from tools.efficiency import REFERENCE_FRAMES, aligned_frame, exposed_frame, measure, star_places
+from tools.efficiency import (
+    REFERENCE_FRAMES,
+    aligned_frame,
+    exposed_frame,
+    measure,
+    measure_steps,
+    star_places,
+)
 
 NOTHING = (np.empty((0, 2)), np.empty(0))
 
@@ -29,6 +36,15 @@ def test_new_stars_well_above_the_limit_are_found_and_hardly_anything_else() -> 
     assert result.found[bright].mean() >= 0.95
     assert result.false_per_frame < 1.0
     assert result.found[result.mag > 0.5].mean() < 0.5
+
+
+def test_the_steps_find_new_stars_in_raw_frames() -> None:
+    """With cosmic rays, bad pixels, dark current and flats of the same night in them."""
+    result = measure_steps(size_px=512, frames=4, stars=30, seed=11)
+    bright = result.mag <= -1.0
+    assert bright.sum() >= 10
+    assert result.found[bright].mean() >= 0.95
+    assert result.false_per_frame < 1.0
 
 
 def test_the_period_of_a_variable_star_is_recovered() -> None:
