@@ -24,7 +24,8 @@ def empty_database(server: str) -> Iterator[str]:
         yield server.rpartition("/")[0] + f"/{name}"
     finally:
         with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+            # A test may have removed it with the installation that used it.
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
 
 class CleanDatabase:
