@@ -192,6 +192,9 @@ class _Reducer:
         )
         self._block = kernels.new_block(planes, dtype)
         self._network = kernels.sorting_network(planes)
+        if method == "median" and dtype == np.uint16:
+            middle = {(planes - 1) // 2, planes // 2}
+            self._network = kernels.needed_comparators(self._network, middle)
 
     def __call__(self, stripe: npt.NDArray[Any], outputs: kernels.Outputs) -> None:
         stack = stripe.reshape(stripe.shape[0], -1)

@@ -106,6 +106,25 @@ def test_network_sorts_everything(size: int) -> None:
     np.testing.assert_array_equal(block, expected)
 
 
+@pytest.mark.parametrize("size", range(1, 11))
+def test_part_of_a_network_finds_the_middle_of_everything(size: int) -> None:
+    """What is left out decides only what comes before and after."""
+    block = np.array(list(itertools.product((0, 1), repeat=size)), np.uint16).T.copy()
+    middle = [(size - 1) // 2, size // 2]
+    expected = np.sort(block, axis=0)[middle]
+    network = kernels.sorting_network(size)
+    kernels._sort_columns(block, kernels.needed_comparators(network, set(middle)))
+    np.testing.assert_array_equal(block[middle], expected)
+
+
+@pytest.mark.parametrize("method", ["mean", "median", "sigma_clip"])
+def test_whole_numbers_far_apart_have_an_exact_variance(method: str) -> None:
+    """Nothing cancels, at either end of the range."""
+    low, high = np.zeros((5, 1, 3), np.uint16), np.full((4, 1, 3), 65535, np.uint16)
+    assert_obvious(np.concatenate([low, high]), method)
+    assert combine(planes(high), method=method).var.tolist() == [[0.0, 0.0, 0.0]]
+
+
 @pytest.mark.parametrize("method", ["mean", "median", "sigma_clip"])
 def test_many_planes_combine_like_few(method: str) -> None:
     """Beyond the size of a cache block, too."""
