@@ -32,12 +32,24 @@ def obvious(image: Image, transform: Affine, y: int, x: int) -> tuple[float, flo
     return area * (weight * image.sci).sum(), area**2 * (weight**2 * image.var).sum()
 
 
-def test_values_are_those_of_the_obvious_sum() -> None:
+@pytest.mark.parametrize(
+    ("angle_deg", "shift", "scale"),
+    [
+        (7.0, (6.3, 2.2), 0.8),
+        (0.1, (6.3, 2.2), 1.0),
+        (180.2, (38.6, 37.3), 1.0),
+        (90.0, (36.2, 4.7), 1.0),
+        (-30.0, (4.0, 18.0), 0.6),
+    ],
+)
+def test_values_are_those_of_the_obvious_sum(
+    angle_deg: float, shift: tuple[float, float], scale: float
+) -> None:
     """Lanczos-3 by hand, at every pixel of a small image, to the grid of phases."""
     rng = np.random.default_rng(1)
     plane = rng.normal(100, 10, (40, 44)).astype(np.float32)
     image = Image(plane, rng.uniform(50, 100, plane.shape).astype(np.float32))
-    transform = turned(7.0, (6.3, 2.2), scale=0.8)
+    transform = turned(angle_deg, shift, scale=scale)
     found = Resampled(image, transform, shape=(30, 32)).image()
     inside = np.argwhere(found.mask == 0)
     assert len(inside) > 500
