@@ -20,7 +20,7 @@ from include.ccd.stamps import fwhm_px
 _CLIP_SIGMA: Final = 4.0
 _PSF_TOLERANCE: Final = 1e-3
 _SIGNIFICANT: Final = 2.0
-_PEAK_PX: Final = 5
+_PEAK_PX: Final = 2
 _TINY: Final = 1e-9
 _BLOCK_PX: Final = 256
 
@@ -169,15 +169,15 @@ def _convolved(plane: Array, kernel: Array) -> Array:
 
 def _peaks(significance: Array, detection: Detecting) -> Array:
     """Pixels (n, 2) where either sign is highest and above the threshold, strongest first."""
-    from scipy.ndimage import maximum_filter
-
     size = np.abs(significance)
     high = np.argwhere(size >= detection.threshold_sigma)
-    if not len(high):
-        return high
-    highest = maximum_filter(size, size=_PEAK_PX, mode="constant")
     values = size[high[:, 0], high[:, 1]]
-    top = values >= highest[high[:, 0], high[:, 1]]
+    top = np.ones(len(high), np.bool_)
+    last = np.array(size.shape) - 1
+    for offset in product(range(-_PEAK_PX, _PEAK_PX + 1), repeat=2):
+        # Clipped to the image they are still within reach.
+        beside = np.clip(high + offset, 0, last)
+        top &= values >= size[beside[:, 0], beside[:, 1]]
     order = np.argsort(-values[top], kind="stable")[: detection.max_candidates]
     return high[top][order]
 

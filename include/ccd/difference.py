@@ -86,10 +86,10 @@ class Difference:
         image = self.image
         assert image.var is not None
         sci, var = np.empty_like(image.sci), np.empty_like(image.var)
-        columns = np.arange(sci.shape[1], dtype=np.float64)
         for y0, y1 in _edges(sci.shape[0], _TILE_PX):
-            rows = np.arange(y0, y1, dtype=np.float64)[:, None]
-            factor = (1.0 / self.flux_ratio(rows, columns)).astype(np.float32)
+            factor = self.kernel.scales(np.arange(y0, y1), np.arange(sci.shape[1]))
+            if self.convolved == "reference":
+                factor = 1.0 / factor
             np.multiply(image.sci[y0:y1], factor, out=sci[y0:y1])
             np.multiply(image.var[y0:y1], factor * factor, out=var[y0:y1])
         return replace(image, sci=sci, var=var)
@@ -321,10 +321,8 @@ def _reach(kernel: Array, left_out: float) -> int:
 
 def _to_science_scale(sci: Array, var: Array, kernel: MatchingKernel) -> None:
     """Turn reference minus matched science into science minus reference, in place."""
-    columns = np.arange(sci.shape[1], dtype=np.float64)
     for y0, y1 in _edges(sci.shape[0], _TILE_PX):
-        rows = np.arange(y0, y1, dtype=np.float64)[:, None]
-        factor = (-1.0 / kernel.scale(rows, columns)).astype(np.float32)
+        factor = -1.0 / kernel.scales(np.arange(y0, y1), np.arange(sci.shape[1]))
         sci[y0:y1] *= factor
         var[y0:y1] *= factor * factor
 

@@ -153,6 +153,21 @@ class MatchingKernel:
         values = _terms(self.shape, self.degree, places) @ self.coefficients[0]
         return np.asarray(values.reshape(np.broadcast(y, x).shape))
 
+    def scales(self, rows: Array, columns: Array) -> npt.NDArray[np.float32]:
+        """As `scale`, at all pixels of some rows and columns (len(rows), len(columns))."""
+        y, x = (
+            2.0 * np.asarray(at, np.float64) / max(side - 1, 1) - 1.0
+            for at, side in zip((rows, columns), self.shape, strict=True)
+        )
+        # All terms of one power of y are one function of x.
+        along_x = np.zeros((self.degree + 1, len(x)))
+        for (j, i), factor in zip(exponents(self.degree), self.coefficients[0], strict=True):
+            along_x[j] += factor * x**i
+        total = np.broadcast_to(along_x[0].astype(np.float32), (len(y), len(x))).copy()
+        for j in range(1, self.degree + 1):
+            total += (y**j).astype(np.float32)[:, None] * along_x[j].astype(np.float32)
+        return total
+
 
 def exponents(degree: int) -> list[tuple[int, int]]:
     """Powers (of y, of x) of the monomials 1, x, y, x², … up to a total degree."""

@@ -187,6 +187,9 @@ def test_kernel_is_found_again(noise: float) -> None:
     assert float(kernel.scale(150, 0)) == pytest.approx(0.9, abs=0.01)
     assert float(kernel.scale(150, 299)) == pytest.approx(1.1, abs=0.01)
     np.testing.assert_allclose(kernel.at(149.5, 149.5), basis.kernels()[0], atol=8e-3)
+    rows, columns = np.arange(50, 90), np.arange(300)
+    expected = kernel.scale(rows[:, None].astype(float), columns.astype(float))
+    np.testing.assert_allclose(kernel.scales(rows, columns), expected, rtol=1e-6)
 
 
 def test_a_star_that_varies_is_put_aside() -> None:
