@@ -47,7 +47,9 @@ def with_matching_error(difference: Difference, reference: Image) -> tuple[Diffe
     assert image.var is not None
     light = _light(difference, reference)
     at = np.flatnonzero(light)
-    light2 = light.ravel()[at].astype(np.float64) ** 2
+    ny, nx = light.shape
+    scale = float(difference.flux_ratio(ny / 2, nx / 2))
+    light2 = (scale * light.ravel()[at]) ** 2
     var = image.var.ravel()[at].astype(np.float64)
     good = light2 > _BRIGHT_SNR**2 * var
     if image.mask is not None:
@@ -63,15 +65,13 @@ def with_matching_error(difference: Difference, reference: Image) -> tuple[Diffe
 
 
 def _light(difference: Difference, reference: Image) -> Array:
-    """The brightest light of the reference around each pixel, on the scale of the science image."""
+    """The brightest light of the reference around each pixel."""
     sci = reference.sci
     assert reference.var is not None
-    ny, nx = sci.shape
     fwhm_px = max(
         difference.image.metrics[name] for name in ("fwhm_science_px", "fwhm_reference_px")
     )
-    light = np.zeros((ny, nx), np.float32)
-    level = float(np.median(sci[::4, ::4]))
+    light = np.zeros(sci.shape, np.float32)
+    level = float(np.median(sci[::8, ::8]))
     kernels.spread_light(sci, reference.var, (level, _LIGHT_SNR), int(np.ceil(fwhm_px)), light)
-    light *= np.float32(difference.flux_ratio(ny / 2, nx / 2))
     return light
