@@ -16,6 +16,7 @@ def test_bits_keep_their_published_values() -> None:
         "LOW_FLAT": 32,
         "INTERPOLATED": 64,
         "CALIBRATION": 128,
+        "WARM": 256,
     }
 
 
