@@ -22,6 +22,9 @@ BITPIX: Final = frozenset({8, 16, 32, 64, -32, -64})
 
 _SIMPLE: Final = b"SIMPLE  = "
 _XTENSION: Final = b"XTENSION= "
+_TABLES: Final = frozenset({"BINTABLE", "TABLE"})
+# Axes, and columns of a table: FITS Standard 4.0, sections 4.4.1 and 7.
+_MOST: Final = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +288,7 @@ def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: 
     bitpix = _whole(own, "BITPIX")
     if bitpix not in BITPIX:
         raise Malformed("bad_bitpix", f"BITPIX is {bitpix}, which FITS does not know")
-    axes = [_size(own, f"NAXIS{i + 1}") for i in range(_size(own, "NAXIS", at_most=999))]
+    axes = [_size(own, f"NAXIS{i + 1}") for i in range(_size(own, "NAXIS", at_most=_MOST))]
     values = 0 if not axes else math.prod(axes)
     if index > 0:
         values = _size(own, "GCOUNT", absent=1) * (_size(own, "PCOUNT", absent=0) + values)
@@ -295,12 +298,20 @@ def _describe(index: int, raw: bytes, own: Cards, primary: Cards | None, start: 
         kind = "image" if values else "empty"
         if values != (math.prod(axes) if axes else 0):
             raise Malformed("bad_pcount", "an image extension with groups or parameters")
-    elif extension == "BINTABLE" and own.get("ZIMAGE") is True:
+    elif _is_packed_image(extension, own):
         kind, pixel = "compressed", _whole(own, "ZBITPIX")
-        shape = tuple(_size(own, f"ZNAXIS{i}") for i in range(_size(own, "ZNAXIS"), 0, -1))
+        count = _size(own, "ZNAXIS", at_most=_MOST)
+        shape = tuple(_size(own, f"ZNAXIS{i}") for i in range(count, 0, -1))
     cards = own.backed_by(primary)
     size = abs(bitpix) // 8 * values
     return Unit(index, raw, cards, kind, pixel, _plane(shape), start, start + len(raw), size)
+
+
+def _is_packed_image(extension: str, own: Cards) -> bool:
+    if extension in _TABLES:
+        # Who reads a table looks for each column that is announced, be it ten thousand millions.
+        _size(own, "TFIELDS", absent=0, at_most=_MOST)
+    return extension == "BINTABLE" and own.get("ZIMAGE") is True
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[int, ...]:

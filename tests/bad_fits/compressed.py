@@ -222,6 +222,14 @@ COMPRESSED: Final = [
         "bad_bitpix",
         file_name=FZ,
     ),
+    Case(
+        75,
+        "more columns than a table may have",
+        "QUARANTINE",
+        renamed(b"TFIELDS =                    1", b"TFIELDS =           9999999999"),
+        "bad_tfields",
+        file_name=FZ,
+    ),
     Case(75, "cube of one image", "OK", series_of_one, file_name=FZ),
     Case(
         75,
