@@ -14,6 +14,11 @@ from include.corral.corral import Corral
 from include.corral.settings import Settings
 from models.schema import upgrade
 from models.session import make_engine
+from tests.chaos.tally import (  # noqa: F401 - hooks of pytest
+    pytest_report_header,
+    pytest_runtest_logreport,
+    pytest_terminal_summary,
+)
 from tests.databases import CleanDatabase, empty_database
 from tools import postgres
 

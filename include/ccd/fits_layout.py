@@ -13,7 +13,7 @@ from typing import Final
 
 from include.ccd.errors import BadHeader, Incomplete, Malformed, Unusable
 from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards, is_end
-from include.ccd.fits_file import Source
+from include.ccd.fits_file import GZIP_MAGIC, Source
 
 MAX_PIXELS: Final = 200_000_000
 MAX_HEADER_BLOCKS: Final = 1000
@@ -245,7 +245,8 @@ def _check_beginning(block: bytes, *, first: bool) -> None:
     magic = _SIMPLE if first else _XTENSION
     if block.startswith(magic):
         return
-    if len(block) < len(magic) and magic.startswith(block):
+    begun = (magic, GZIP_MAGIC) if first else (magic,)
+    if any(len(block) < len(each) and each.startswith(block) for each in begun):
         raise Incomplete("truncated_header", "the file has only begun")
     if not block.strip(b"\0"):
         raise Incomplete("preallocated", "the file begins with zeros: nothing is written yet")

@@ -128,6 +128,7 @@ COMPRESSED: Final = [
         "not_fits",
         file_name=GZ,
     ),
+    Case(68, "first byte of a gzip", "WAIT", lambda rng: b"\x1f", "truncated_header", file_name=GZ),
     Case(68, "gzip cut", "WAIT", cut_at(zipped, 0.3, 0.9), "truncated_gzip", file_name=GZ),
     Case(
         68,

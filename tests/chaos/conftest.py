@@ -1,13 +1,11 @@
-"""What every chaos test shares: the table of faults, and the seed from which instants are drawn."""
+"""What every chaos test shares: its line in the table of faults, its dice, its installations."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -17,12 +15,10 @@ from include.toritos.steps import MasterBias, MasterDark, MasterFlat
 from tests.chaos.database_lab import observe
 from tests.chaos.homes import Home
 from tests.chaos.night import PLAN, before_each, fill_inbox, new_home, trigger
-from tests.chaos.table import PROPERTY, Table
+from tests.chaos.table import PROPERTY
+from tests.chaos.tally import SEED
 from tests.databases import empty_database
 
-# In the environment, so that the processes of pytest-xdist have the same.
-SEED = os.environ["SEED"] = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6))
-TABLE = Table()
 Homes = dict[type[Processor], Home]
 
 
@@ -119,26 +115,3 @@ def many_units(
             trigger(corral, kind)
     yield home
     home.remove()
-
-
-def pytest_report_header() -> str:
-    """Print the seed, so that what failed can be done again."""
-    return f"chaos: SEED={SEED}"
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Collect lines, from the processes of pytest-xdist as well."""
-    if report.when == "teardown":
-        for name, line in report.user_properties:
-            if name == PROPERTY:
-                TABLE.add(*cast("tuple[str, int, int, float, int]", line))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, and write it where ``CORRAL_CHAOS_TABLE`` says."""
-    if not TABLE.lines:
-        return
-    terminalreporter.section(f"faults (SEED={SEED})")
-    terminalreporter.write_line(str(TABLE))
-    if place := os.environ.get("CORRAL_CHAOS_TABLE"):
-        Path(place).write_text(f"{TABLE}\n")
