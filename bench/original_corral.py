@@ -6,6 +6,7 @@ record, and none can take another with it.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -60,7 +61,11 @@ Command = Callable[[str], None]
 
 
 def _call(command: list[str], folder: Path) -> None:
-    ended = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603
+    # As most people run it: what Python has compiled once is kept.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    ended = subprocess.run(  # noqa: S603
+        command, cwd=folder, env=kept, check=False, capture_output=True, text=True
+    )
     if ended.returncode:
         raise RuntimeError(f"{' '.join(command)}:\n{ended.stdout[-1000:]}{ended.stderr[-2000:]}")
 
