@@ -15,6 +15,9 @@ from tools.progress import Progress, print_progress, wait_until
 
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 ENDED = frozenset({"success", "failed"})
+# Longer than a writer waits for Airflow's SQLite (a minute, see `airflow_env`): what waits behind it
+# is answered in the end.
+PATIENCE_S = 180.0
 # An expired token is answered by 403 "Invalid JWT token", a missing one by 401.
 _PERHAPS_EXPIRED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
@@ -71,7 +74,9 @@ class Task:
 class AirflowApi:
     """Login and the calls that tests and the demo need; a context manager closes the client."""
 
-    def __init__(self, url: str, *, username: str, password: str, timeout_s: float = 60) -> None:
+    def __init__(
+        self, url: str, *, username: str, password: str, timeout_s: float = PATIENCE_S
+    ) -> None:
         self.url = url.rstrip("/")
         self._login = {"username": username, "password": password}
         self._token: str | None = None
