@@ -15,8 +15,8 @@ from tools.progress import Progress, print_progress, wait_until
 
 COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 ENDED = frozenset({"success", "failed"})
-# Longer than a writer waits for Airflow's SQLite (a minute, see `airflow_env`): what waits behind it
-# is answered in the end.
+# Longer than a writer waits for Airflow's SQLite (a minute, see `airflow_env`): what stands behind
+# it is answered in the end.
 PATIENCE_S = 180.0
 # An expired token is answered by 403 "Invalid JWT token", a missing one by 401.
 _PERHAPS_EXPIRED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
