@@ -19,7 +19,7 @@ from include.corral.commit import commit
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass, outside_errors
 from include.corral.execute import execute
-from include.corral.garbage import Garbage
+from include.corral.garbage import own_collections
 from include.corral.ledger import OpenRun, Stopwatch, close_run, last_failures, open_run
 from include.corral.processor import Processor
 from include.corral.report import Failure, Report
@@ -124,9 +124,9 @@ class _Drain:
     def _work_through(self) -> None:
         work = self.processor.work(self.corral, self.run)
         pace = _Pace()
-        with Garbage() as garbage:
+        with own_collections() as collect_rarely:
             while True:
-                garbage.collect_rarely(rarely=pace.size >= MANY)
+                collect_rarely(pace.size >= MANY)
                 batch = work.batch(pace.size)
                 if batch is not None:
                     watch = Stopwatch()

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from include.corral.garbage import RARELY, Garbage
+from include.corral.garbage import RARELY, own_collections
 
 
 def test_habits_of_the_process_come_back_whatever_happens() -> None:
@@ -18,10 +18,10 @@ def test_habits_of_the_process_come_back_whatever_happens() -> None:
 
 
 def _work_and_fail(before: tuple[int, int, int]) -> None:
-    with Garbage() as garbage:
-        garbage.collect_rarely(rarely=True)
+    with own_collections() as collect_rarely:
+        collect_rarely(True)
         assert gc.get_threshold() == (RARELY, *before[1:])
-        garbage.collect_rarely(rarely=False)
+        collect_rarely(False)
         assert gc.get_threshold() == before
-        garbage.collect_rarely(rarely=True)
+        collect_rarely(True)
         raise RuntimeError
