@@ -122,7 +122,7 @@ def database_now(connection: Connection) -> datetime:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
-        path = Path(url.database).resolve()
+        path = Path(url.database.removeprefix("file:")).resolve()  # SQLite's own way of naming it
         filesystem = filesystem_of(path)
         if filesystem in NETWORK_FILESYSTEMS:
             raise DatabaseError(

@@ -110,6 +110,7 @@ def _commit_once(
             mine = [result for result in results if result.claim.unit_id in owned]
             run_ids = _record(session, step_run_id, results, owned)
             rows, alerts, many = _rows(mine, run_ids)
+            session.add_all(group.of for group in many)  # their ids are needed
             tally = processor.write(session, rows)
             added = [(row, getattr(row, "id", None)) for row in session.new]
             _number(session)

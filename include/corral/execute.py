@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import instance_state
 
 from include.corral.errors import (
     FailureClass,
@@ -91,7 +92,7 @@ def _rows(processor: Processor, made: Any) -> list[Any]:
                 f"{processor.name}.process gave {type(row).__name__}; expected rows of models "
                 "derived from models.Base. The unit was not committed."
             )
-        if not inspect(row).transient:
+        if not instance_state(row).transient:
             raise StepContractError(
                 f"{processor.name}.process gave back {row!r}, which is in the database already. "
                 "A step makes new rows; the stream goes forward only."
@@ -100,6 +101,8 @@ def _rows(processor: Processor, made: Any) -> list[Any]:
 
 
 def _refuse_changes(processor: Processor, session: Session) -> None:
+    if not session.identity_map.check_modified() and not session.deleted and not session.new:
+        return
     changed = [row for row in session.dirty if _has_other_values(row)]
     if foreign := [*changed, *session.deleted, *session.new]:
         raise StepContractError(

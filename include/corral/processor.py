@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from include.corral.add_rows import add_rows
 from include.corral.errors import ConfigurationError, FailureClass, classify
 from include.corral.many import Many
 from models.base import Base, canonical_json
@@ -121,7 +122,7 @@ class Processor(ABC):
         """
         from include.corral.result import Tally
 
-        session.add_all(rows)
+        add_rows(session, rows)
         return Tally().add(rows)
 
     @classmethod

@@ -70,10 +70,11 @@ def test_filesystem_is_that_of_the_deepest_mount(mounts, path, kind) -> None:
 
 
 def test_sqlite_on_a_network_filesystem_is_refused(mounts, monkeypatch, tmp_path) -> None:
-    """Its locks do not hold there; the message says what to do. A link does not hide it."""
+    """Its locks do not hold there; the message says what to do. No link or URI hides it."""
     monkeypatch.setattr(module, "filesystem_of", lambda path: filesystem_of(path, mounts))
     (tmp_path / "link").symlink_to("/data")
-    for place in ("/data/corral.db", tmp_path / "link" / "corral.db"):
+    named = "file:/data/corral.db?mode=rw&uri=true"
+    for place in ("/data/corral.db", tmp_path / "link" / "corral.db", named):
         with pytest.raises(DatabaseError, match=r"network filesystem \(nfs4\).*PostgreSQL"):
             make_engine(f"sqlite:///{place}")
     make_engine(f"sqlite:///{tmp_path / 'corral.db'}").dispose()
