@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,15 +20,20 @@ class Coadding:
         Part of the median by which values may differ beyond that: stars of unequal seeing.
     min_images : int
         With fewer there is no stack.
+    still_min : float
+        The stack of a night is made when its last image is of so many minutes ago.
     """
 
     clip_sigma: float = 5.0
     misfit: float = 0.1
     min_images: int = 2
+    still_min: float = 30.0
 
     def __post_init__(self) -> None:
         if not (self.clip_sigma > 0 and self.misfit >= 0 and self.min_images >= 1):
             raise ValueError("clip_sigma must be positive, misfit not negative, min_images ≥ 1")
+        if not 0 <= self.still_min < math.inf:
+            raise ValueError("still_min must be a number of minutes, not negative")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from include.corral.associate import Use
+from include.corral.errors import NotYet
 from include.toritos.catalogs import catalog_of
 from include.toritos.fits_step import middle
 from include.toritos.sky_place import FLUX_EXPTIME, place_on_sky
@@ -164,6 +166,26 @@ class BuildReference(StackStep):
 
 
 class CoaddField(StackStep):
-    """The good images of a night, field and filter are one deeper image."""
+    """The good images of a night, field and filter are one deeper image.
+
+    It is made when no more of them come: made with each, all of a night would be read and written
+    anew for every one.
+    """
 
     kind = "coadd"
+
+    def process(self, work: list[SourceList], run: Run) -> Iterator[Product]:
+        """Stack them, unless more of them may come."""
+        still = timedelta(minutes=self.profile(work[0]).coadding.still_min)
+        # What a clock that is ahead calls the future says nothing of what may come.
+        fresh = [
+            row.observed_at for row in work if timedelta(0) <= run.now - row.observed_at < still
+        ]
+        if fresh:
+            until = max(fresh) + still
+            raise NotYet(
+                f"{len(work)} images of {work[0].object or 'this field'} are here, the last of "
+                f"{max(fresh):%H:%M} UTC; others are waited for until {until:%Y-%m-%d %H:%M} UTC",
+                until=until,
+            )
+        yield from super().process(work, run)

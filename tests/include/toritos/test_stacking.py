@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sqlalchemy import select
 
 from include.ccd.image import Image
+from include.corral.corral import Corral
+from include.corral.drain import drain
+from include.corral.report import FailurePolicy
 from include.toritos.simulator.catalog import truth_wcs
 from include.toritos.sky_place import magnitude, read_wcs
 from include.toritos.stacking import BuildReference, CoaddField
@@ -127,6 +131,39 @@ def test_later_images_leave_the_reference_as_it_is(finished, tmp_path) -> None:
         }
     whole.corral.close()
     night.corral.close()
+
+
+def test_a_stack_is_made_when_no_more_images_come(night, monkeypatch) -> None:
+    """Half way through the night it would be made again with each; until when is on record."""
+    profile = night.home / "site-files" / "toritos.toml"
+    profile.write_text(profile.read_text() + "\n[coadding]\nstill_min = 45\n")
+    last = {
+        name: max(each.starts_at for each in night.truth.science if each.filter == name)
+        for name in ("V", "R")
+    }
+    before = stacks(night, "coadd")
+    clock = SimpleNamespace(now=max(last.values()) + timedelta(minutes=44))
+    monkeypatch.setattr(Corral, "now", lambda _corral: clock.now)
+    report = drain(night.corral, CoaddField(), partition=NIGHT.isoformat())
+    waiting = [failure for failure in report.failures if "others are waited for" in failure.message]
+    assert (
+        len(waiting)
+        == report.failed
+        == sum(clock.now < t + timedelta(minutes=45) for t in last.values())
+    )
+    report.raise_for_policy(FailurePolicy.TOLERATE_WAITING)
+    clock.now += timedelta(minutes=2)
+    assert drain(night.corral, CoaddField(), partition=NIGHT.isoformat()).done == len(waiting)
+    assert {name: row.sha256 for name, row in stacks(night, "coadd").items()} != before
+
+
+def test_a_clock_that_is_ahead_keeps_no_stack_waiting(night, monkeypatch) -> None:
+    """What it calls the future says nothing of what may come."""
+    profile = night.home / "site-files" / "toritos.toml"
+    profile.write_text(profile.read_text() + "\n[coadding]\nstill_min = 45\n")
+    first = min(each.starts_at for each in night.truth.science)
+    monkeypatch.setattr(Corral, "now", lambda _corral: first - timedelta(hours=1))
+    assert drain(night.corral, CoaddField(), partition=NIGHT.isoformat()).done == 2
 
 
 def test_a_later_night_makes_no_reference(night) -> None:
