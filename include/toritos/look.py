@@ -29,6 +29,8 @@ FILE_FLAGS = frozenset(
     {"null_padding", "padding_missing", "padding_not_empty", "several_images", "trailing_bytes"}
 )
 HEAD_BYTES = 24 * 2880
+# Between two looks at a file that may not be read.
+SOONEST_S, LATEST_S = 600.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +186,20 @@ class Look:
             return Refused(seen.path, GONE, "gone", "it went before it was read")
         verdict = QUARANTINE if seen.is_overdue else error.verdict
         again_at = error.possible_from if isinstance(error, FromTheFuture) else None
+        if error.code == "not_readable":
+            again_at = self._now + self._pause(seen)
         observed_at = time_in(place, self._profile)
         night = self._night(observed_at) if self._is_plausible(observed_at) else None
         columns = {"night": night, "again_at": again_at}
         return _refused(seen, verdict, error.code, error.message, **columns)
+
+    def _pause(self, seen: Seen) -> timedelta:
+        """How long a file that may not be read is let alone: a tenth of its age, within bounds.
+
+        When a folder, a share or a group is mended, nothing changes that a scan of it would see.
+        """
+        age_s = self._now.timestamp() - seen.state.ctime_ns / 1e9
+        return timedelta(seconds=min(max(age_s / 10, SOONEST_S), LATEST_S))
 
     def _is_plausible(self, observed_at: datetime | None) -> TypeGuard[datetime]:
         """Tell whether a night is to be opened for a file because its header tells this time."""

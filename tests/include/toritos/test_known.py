@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +63,34 @@ def test_waiting_ends_after_the_profile_s_time(both, make_frame, monkeypatch) ->
     both.put("a.fits", make_frame())
     both.load()
     assert both.refused() == {}
+
+
+def test_file_that_may_not_be_read_is_tried_again_by_itself(both, monkeypatch) -> None:
+    """What forbade it may be a group or a share: nothing about the file changes when that goes."""
+    both.put("a.fits", pixels=1)
+    both.put("b.fits", pixels=2)
+    real = os.open
+
+    def forbidden(path: Any, *flags: Any, **others: Any) -> int:
+        if Path(path).name == "b.fits":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *flags, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", forbidden)
+        both.load()
+        assert both.refused() == {"b.fits": ("WAIT", "not_readable")}
+        both.hours_later(patch, 0.2)
+        assert both.load().done == 1
+        assert both.refused() == {"b.fits": ("WAIT", "not_readable")}
+        assert both.load().done == 0
+    assert both.load().done == 0
+    both.hours_later(monkeypatch, 0.4)
+    assert both.load().done == 1
+    assert both.refused() == {}
+    assert set(both.frames()) == {"a.fits", "b.fits"}
+    both.hours_later(monkeypatch, 24)
+    assert both.load().done == 0
 
 
 @pytest.mark.parametrize("years", [0.01, 10])
