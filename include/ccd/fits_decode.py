@@ -56,12 +56,14 @@ class Encoding:
         Malformed
             BSCALE, BZERO or BLANK is unreadable: no pixel has a known value.
         """
+        # How values are stored is never inherited from the primary header.
+        own = unit.cards.backed_by(None)
         try:
-            bscale = _finite(unit.cards, "BSCALE", 1.0)
-            bzero = _finite(unit.cards, "BZERO", 0.0)
+            bscale = _finite(own, "BSCALE", 1.0)
+            bzero = _finite(own, "BZERO", 0.0)
             if bscale == 0:
                 raise BadHeader("bad_scaling", "BSCALE is 0: every pixel would be the same")
-            blank = unit.cards.get("BLANK") if unit.bitpix > 0 else None
+            blank = own.get("BLANK") if unit.bitpix > 0 else None
         except BadHeader as error:
             raise Malformed("bad_scaling", error.message) from error
         return cls(unit.bitpix, bscale, bzero, blank if isinstance(blank, int) else None)

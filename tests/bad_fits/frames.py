@@ -110,13 +110,17 @@ def frame(
 
 
 def extension(
-    rng: Random, changes: Mapping[str, str] | None = None, *, pixels: Pixels | None = None
+    rng: Random,
+    changes: Mapping[str, str] | None = None,
+    *,
+    pixels: Pixels | None = None,
+    drop: Iterable[str] = (),
 ) -> bytes:
     """An image extension, to be put behind a primary unit."""
     cards = {"XTENSION": "'IMAGE   '", **CARDS, "PCOUNT": "0", "GCOUNT": "1"}
     del cards["SIMPLE"]
     pixels = scene(rng) if pixels is None else pixels
-    return header(changes, base=cards) + pad(store(pixels))
+    return header(changes, base=cards, drop=drop) + pad(store(pixels))
 
 
 def empty_primary(**more: str) -> bytes:

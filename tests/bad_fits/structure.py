@@ -219,6 +219,16 @@ STRUCTURE: Final = [
     ),
     Case(24, "table only", "QUARANTINE", with_table, "no_image"),
     Case(25, "image in an extension", "OK", lambda rng: empty_primary() + extension(rng)),
+    Case(
+        25,
+        "an offset in the primary header is not that of the image behind",
+        "FLAG",
+        lambda rng: (
+            empty_primary(BSCALE="2", BZERO="32768", BLANK="0")
+            + extension(rng, drop=("BSCALE", "BZERO"))
+        ),
+        "negative_pixels",
+    ),
     Case(25, "image behind a table", "OK", lambda rng: with_table(rng) + extension(rng)),
     Case(
         25,

@@ -76,14 +76,13 @@ def pixels(content: bytes, hdu: int) -> Pixels:
     shape = tuple(int(cards[f"NAXIS{i}"]) for i in range(int(cards["NAXIS"]), 0, -1))
     bitpix = int(cards["BITPIX"])
     stored = np.frombuffer(content, DTYPES[bitpix], count=int(np.prod(shape)), offset=data_start)
-    primary = _cards(content, 0)
     scale, zero = (
-        float(_number(cards.get(key, primary.get(key, default))))
+        float(_number(cards.get(key, default)))
         for key, default in (("BSCALE", "1"), ("BZERO", "0"))
     )
     with np.errstate(all="ignore"):
         values = zero + scale * stored.astype(np.float64)
-    blank = cards.get("BLANK", primary.get("BLANK", ""))
+    blank = cards.get("BLANK", "")
     if bitpix > 0 and re.fullmatch(r"[+-]?\d+", blank):
         values[stored == int(blank)] = np.nan
     return values.reshape(shape)
