@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 PROGRESS_EVERY_S = 5.0
 LARGEST_BATCH = 4000
-# From here on units are cheap.
-MANY = 64
+# Units that take less are cheap.
+QUICK_S = 0.02
 # What is not begun by then goes back: results are committed at least this often.
 BATCH_S = 2.0
 
@@ -84,22 +84,29 @@ def drain(
     """
     processor.settings = corral.settings
     asked = partition if processor.is_partitioned() else None
-    with outside_errors(processor.name):
+    with outside_errors(processor.name), own_collections() as collect_rarely:
         run = open_run(corral, processor, asked, trigger or Trigger())
-        return _Drain(corral, processor, run, on_progress).to_the_end(retry_failed=retry_failed)
+        this = _Drain(corral, processor, run, on_progress, collect_rarely)
+        return this.to_the_end(retry_failed=retry_failed)
 
 
 class _Drain:
     """One trigger at work."""
 
     def __init__(
-        self, corral: Corral, processor: Processor, run: OpenRun, on_progress: Progress
+        self,
+        corral: Corral,
+        processor: Processor,
+        run: OpenRun,
+        on_progress: Progress,
+        collect_rarely: Callable[[bool], None],
     ) -> None:
         self.corral = corral
         self.processor = processor
         self.run = run
         self.report = Report(processor.name, run.partition, run.id)
         self._say = on_progress
+        self._collect_rarely = collect_rarely
         self._watch = Stopwatch()
         self._told = Stopwatch()
         self._messages: set[str | None] = set()
@@ -124,17 +131,16 @@ class _Drain:
     def _work_through(self) -> None:
         work = self.processor.work(self.corral, self.run)
         pace = _Pace()
-        with own_collections() as collect_rarely:
-            while True:
-                collect_rarely(pace.size >= MANY)
-                batch = work.batch(pace.size)
-                if batch is not None:
-                    watch = Stopwatch()
-                    finished = self._do(work, batch)
-                    pace.adapt(finished, watch.seconds)
-                    self._tell_progress()
-                elif not (work.shared and self._others_are_working()):
-                    break
+        while True:
+            batch = work.batch(pace.size)
+            if batch is not None:
+                watch = Stopwatch()
+                finished = self._do(work, batch)
+                pace.adapt(finished, watch.seconds)
+                self._collect_rarely(pace.is_quick)
+                self._tell_progress()
+            elif not (work.shared and self._others_are_working()):
+                break
         self.report.void = work.void
 
     def _do(self, work: Work, batch: Batch) -> int:
@@ -234,8 +240,10 @@ class _Pace:
 
     def __init__(self) -> None:
         self.size = 1
+        self.is_quick = True
 
     def adapt(self, finished: int, seconds: float) -> None:
+        self.is_quick = seconds < QUICK_S * finished
         if finished < self.size and seconds > BATCH_S:
             self.size = finished
         elif seconds < BATCH_S / 8:

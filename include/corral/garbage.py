@@ -7,23 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # The youngest generation, when units are cheap: Python's own is 700 in 3.11, so that a thousand
-# units with their rows set off dozens of collections, and several of everything there is.
+# units with their rows set off dozens of collections.
 RARELY = 50_000
 
 
 @contextmanager
 def own_collections() -> Iterator[Callable[[bool], None]]:
-    """Give a function that makes Python look rarely for garbage in cycles, or as it did before.
+    """Let Python look rarely for garbage in cycles, and never among what is there already.
 
-    In the end it is as before. Large arrays are let go as soon as nobody refers to them, however
-    rarely is looked.
+    Gives a function that makes it look as often as before, or rarely again. In the end all is as
+    before. Large arrays are let go as soon as nobody refers to them, however rarely is looked.
     """
     before = gc.get_threshold()
 
     def collect_rarely(rarely: bool) -> None:
         gc.set_threshold(RARELY if rarely else before[0], *before[1:])
 
+    gc.freeze()
+    collect_rarely(True)
     try:
         yield collect_rarely
     finally:
+        gc.unfreeze()
         gc.set_threshold(*before)

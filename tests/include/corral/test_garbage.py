@@ -11,17 +11,23 @@ from include.corral.garbage import RARELY, own_collections
 
 def test_habits_of_the_process_come_back_whatever_happens() -> None:
     """As it was before, after an error as well."""
-    before = gc.get_threshold()
+    before = gc.get_threshold(), gc.get_freeze_count()
     with pytest.raises(RuntimeError):
-        _work_and_fail(before)
-    assert gc.get_threshold() == before
+        _work_and_fail(before[0])
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def _work_and_fail(before: tuple[int, int, int]) -> None:
     with own_collections() as collect_rarely:
-        collect_rarely(True)
         assert gc.get_threshold() == (RARELY, *before[1:])
         collect_rarely(False)
         assert gc.get_threshold() == before
         collect_rarely(True)
+        assert gc.get_threshold() == (RARELY, *before[1:])
         raise RuntimeError
+
+
+def test_what_is_there_already_is_not_searched() -> None:
+    """A full collection takes as long as what it looks through."""
+    with own_collections():
+        assert len(gc.get_objects()) < gc.get_freeze_count() / 10
