@@ -14,6 +14,7 @@ from typing import Final
 from include.ccd.errors import BadHeader, Incomplete, Malformed, Unusable
 from include.ccd.fits_cards import BLOCK, CARD, PRINTABLE, Cards, is_end
 from include.ccd.fits_file import GZIP_MAGIC, Source
+from include.ccd.fits_slip import refuse_slipped
 
 MAX_PIXELS: Final = 200_000_000
 MAX_HEADER_BLOCKS: Final = 1000
@@ -192,6 +193,8 @@ def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
         message = f"unit {unit.index} needs {unit.data_end} bytes; {there} are there"
         raise Incomplete("truncated_data", message)
     if there < unit.end:
+        if there > unit.data_end:
+            refuse_slipped(source, unit, there)
         flags.add("padding_missing")
         return True
     if unit.kind == "image" and any(source.read(unit.data_end, unit.end - unit.data_end)):
@@ -203,7 +206,9 @@ def _is_last(source: Source, unit: Unit, flags: set[str]) -> bool:
         return False
     if len(following) < len(_XTENSION) and _XTENSION.startswith(following):
         raise Incomplete("truncated_header", "the next unit has only begun")
-    _refuse_other_type(source, unit, source.reaches(unit.data_start + 8 * unit.data_bytes + BLOCK))
+    there = source.reaches(unit.data_start + 8 * unit.data_bytes + BLOCK)
+    _refuse_other_type(source, unit, there)
+    refuse_slipped(source, unit, there)
     flags.add("trailing_bytes")
     return True
 
