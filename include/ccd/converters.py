@@ -18,8 +18,10 @@ from include.ccd.fits_cards import Value, clean_text
 KELVIN: Final = 273.15
 _LONGEST: Final = 80
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# 12:34:56.7, 12 34 56.7, 12h34m56.7s, 12d 34m 56.7s, 12d34'56.7"
 _SEXAGESIMAL = re.compile(
-    r"([+-]?) *(\d{1,3})[: ] *(\d{1,2})(?:[: ] *(\d{1,2}(?:\.\d*)?))?", re.ASCII
+    r"([+-]?) *(\d{1,3})([: hd]) *(\d{1,2})(?:[: m'] *(\d{1,2}(?:\.\d*)?)[s\"]?|[m']?)",
+    re.ASCII,
 )
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:T| +)(\d\d:\d\d:\d\d(?:\.\d+)?) *(Z|[+-]\d\d:?\d\d)?", re.ASCII
@@ -62,29 +64,34 @@ def kelvin(value: Value) -> float:
 
 def degrees(value: Value) -> float:
     """Degrees of an angle given in degrees, decimal or sexagesimal."""
-    text = _spelt(value)
-    if text is None:
-        return number(value)
-    match = _SEXAGESIMAL.fullmatch(text)
-    if match is None:
-        raise ValueError(f"expected an angle or a duration, found the text {text[:40]!r}")
-    sign, whole, minutes, seconds = match.groups()
-    if int(minutes) >= 60 or float(seconds or 0) >= 60:
-        raise ValueError(f"minutes and seconds must be below 60: {text[:40]!r}")
-    size = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
-    return -size if sign == "-" else size
+    return _units(value, "d")
 
 
 def hours(value: Value) -> float:
     """Degrees of an angle given in hours, decimal or sexagesimal."""
-    return degrees(value) * 15
+    return _units(value, "h") * 15
 
 
 def duration_s(value: Value) -> float:
     """Seconds of a duration given in seconds, or as h:m:s."""
     if _spelt(value) is None:
         return number(value)
-    return round(degrees(value) * 3600, 6)
+    return round(_units(value, "h") * 3600, 6)
+
+
+def _units(value: Value, letter: str) -> float:
+    """A number, or a text in that unit, its sixtieths and theirs; it may name no other unit."""
+    text = _spelt(value)
+    if text is None:
+        return number(value)
+    match = _SEXAGESIMAL.fullmatch(text)
+    if match is None or match[3] not in {":", " ", letter}:
+        raise ValueError(f"expected an angle or a duration, found the text {text[:40]!r}")
+    sign, whole, _, minutes, seconds = match.groups()
+    if int(minutes) >= 60 or float(seconds or 0) >= 60:
+        raise ValueError(f"minutes and seconds must be below 60: {text[:40]!r}")
+    size = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
+    return -size if sign == "-" else size
 
 
 def reciprocal(value: Value) -> float:

@@ -15,16 +15,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from include.ccd.errors import BadHeader, Malformed, Unusable
+from include.ccd.errors import BadHeader, Malformed
 from include.ccd.fits_cards import Cards
 from include.ccd.fits_layout import Unit
+from include.ccd.fits_tiles import check_compression, check_table
 
 Pixels = npt.NDArray[Any]
 
 UNSIGNED_ZERO: Final = 32768
-SAFE_COMPRESSION: Final = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2"})
+EXACT: Final = 2**53  # whole numbers up to this one, and not all beyond, are float64
 
-_MOST_PARAMETERS: Final = 9
 _STORED: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -49,7 +49,7 @@ class Encoding:
 
     @classmethod
     def of(cls, unit: Unit) -> Encoding:
-        """The encoding that a header states.
+        """The encoding that a header states; a primary header says nothing of an extension's.
 
         Raises
         ------
@@ -63,10 +63,12 @@ class Encoding:
             bzero = _finite(own, "BZERO", 0.0)
             if bscale == 0:
                 raise BadHeader("bad_scaling", "BSCALE is 0: every pixel would be the same")
-            blank = own.get("BLANK") if unit.bitpix > 0 else None
+            if unit.bitpix == 64 and abs(bzero) > EXACT:
+                raise BadHeader("bad_scaling", f"BZERO is {bzero:g}: pixels would lose digits")
+            blank = _blank(own) if unit.bitpix > 0 else None
         except BadHeader as error:
             raise Malformed("bad_scaling", error.message) from error
-        return cls(unit.bitpix, bscale, bzero, blank if isinstance(blank, int) else None)
+        return cls(unit.bitpix, bscale, bzero, blank)
 
     @property
     def stored(self) -> np.dtype[Any]:
@@ -124,37 +126,12 @@ def _finite(cards: Cards, keyword: str, default: float) -> float:
     return float(value)
 
 
-def check_compression(unit: Unit) -> None:
-    """Refuse tile compression that is not known to be safe to unpack.
-
-    Only RICE and GZIP: the others have a record of memory errors in their decoders.
-
-    Raises
-    ------
-    Unusable
-        Another algorithm, or tiles that do not fit the image.
-    Malformed
-        They hold wider numbers than the image.
-    """
-    name = unit.cards.get("ZCMPTYPE")
-    if name not in SAFE_COMPRESSION:
-        allowed = ", ".join(sorted(SAFE_COMPRESSION))
-        raise Unusable("compression_not_allowed", f"ZCMPTYPE is {name!r:.40}; allowed: {allowed}")
-    _check_width(unit)
-    for axis, length in enumerate(reversed(unit.shape), start=1):
-        tile = unit.cards.get(f"ZTILE{axis}")
-        if tile is not None and not (isinstance(tile, int) and 1 <= tile <= length):
-            raise Unusable("bad_tiles", f"ZTILE{axis} is {tile!r:.40} for {length} pixels")
-
-
-def _check_width(unit: Unit) -> None:
-    """Refuse tiles of numbers wider than the image's: what does not fit would be cut off."""
-    for number in range(1, _MOST_PARAMETERS + 1):
-        if unit.cards.get(f"ZNAME{number}") == "BYTEPIX":
-            width = unit.cards.get(f"ZVAL{number}")
-            if isinstance(width, int) and width * 8 > abs(unit.bitpix):
-                message = f"ZBITPIX is {unit.bitpix}, the tiles hold {width} bytes for each pixel"
-                raise Malformed("bad_bitpix", message)
+def _blank(cards: Cards) -> int | None:
+    """The stored number that means "no value"."""
+    value = cards.get("BLANK")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise BadHeader("bad_scaling", f"BLANK is {value!r:.40}, not a whole number")
+    return value
 
 
 def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
@@ -178,6 +155,7 @@ def unpack_tiles(content: bytes | bytearray | memoryview, unit: Unit) -> Pixels:
         There is not enough for it.
     """
     check_compression(unit)
+    check_table(content, unit)
     from astropy.io import fits
 
     try:

@@ -55,7 +55,7 @@ class TimeSource:
             The keywords are there and their text is not an instant.
         """
         parts = [cards.get(keyword) for keyword in self.keywords]
-        if any(part is None or not str(part).strip() for part in parts):
+        if any(part is None or not str(part).strip(" ") for part in parts):
             return None
         if cards.comma:
             parts = [part.replace(",", ".") if isinstance(part, str) else part for part in parts]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tests.bad_fits.case import Case
 from tests.bad_fits.frames import Random, frame, header, packed, scene, summed
+from tests.bad_fits.tiles import with_card, with_places
 
 
 def zipped(rng: Random) -> bytes:
@@ -81,10 +82,24 @@ def quantised(rng: Random) -> bytes:
     )
 
 
+def other(keyword: str, value: object) -> Callable[[Random], bytes]:
+    """A packed frame whose table is said to be another."""
+    return lambda rng: with_card(packed(rng), keyword, value)
+
+
+def tile_twice(rng: Random) -> bytes:
+    """A packed frame in which one tile stands in two places."""
+    return with_places(packed(rng), lambda pairs: pairs.__setitem__(7, pairs[6]))
+
+
 FZ: Final = "frame.fits.fz"
 GZ: Final = "frame.fits.gz"
 
 COMPRESSED: Final = [
+    Case(0, "fewer tiles said than there are", "QUARANTINE", other("ZNAXIS2", 40), "corrupt_tiles"),
+    Case(0, "tiles said to be higher", "QUARANTINE", other("ZTILE2", 2), "corrupt_tiles"),
+    Case(0, "heap said to be shorter", "QUARANTINE", other("PCOUNT", 900), "corrupt_tiles"),
+    Case(0, "one tile twice", "QUARANTINE", tile_twice, "corrupt_tiles"),
     Case(67, "gzip", "OK", zipped, file_name=GZ),
     Case(67, "gzip named as plain", "OK", zipped),
     Case(67, "plain named as gzip", "OK", frame, file_name=GZ),

@@ -80,6 +80,16 @@ def row_lost(rng: Random) -> bytes:
     return header({"NAXIS2": "47"}) + pad(store(scene(rng)))
 
 
+def slipped(number: int) -> Callable[[Random], bytes]:
+    """A frame that has lost bytes on its way, or has got some."""
+
+    def make(rng: Random) -> bytes:
+        content, at = frame(rng), BLOCK + int(rng.integers(9, 4000))
+        return content[:at] + rng.bytes(max(number, 0)) + content[at + max(-number, 0) :]
+
+    return make
+
+
 def cube(rng: Random) -> bytes:
     """Two images in one array."""
     size = {"NAXIS": "3", "NAXIS3": "2"}
@@ -164,6 +174,8 @@ STRUCTURE: Final = [
         cut(lambda rng, content: int(rng.integers(BLOCK + 64 * 48 * 2 + 1, len(content)))),
         "padding_missing",
     ),
+    Case(4, "bytes lost in the data", "QUARANTINE", slipped(-5), "bytes_lost"),
+    Case(4, "bytes added in the data", "QUARANTINE", slipped(6), "bytes_added"),
     Case(6, "END missing", "QUARANTINE", lambda rng: frame(rng, end=b""), "no_end"),
     Case(7, "END in lower case", "QUARANTINE", lambda rng: frame(rng, end=b"end"), "no_end"),
     Case(7, "END beside its place", "QUARANTINE", lambda rng: frame(rng, end=b"   END"), "no_end"),

@@ -45,6 +45,7 @@ TIMES: Final = [
     unread(55, "date without time", "unreadable_time", "2024-03-05"),
     unread(55, "day that does not exist", "unreadable_time", "2024-02-30T03:04:05"),
     unread(55, "hour that does not exist", "unreadable_time", "2024-03-05T25:04:05"),
+    refused(55, "a control character", "unreadable_time", cards(DATE_OBS="'\x85'")),
     refused(55, "DATE-OBS a number", "unreadable_time", cards(DATE_OBS="20240305", drop=("JD",))),
     unread(56, "1970", "too_early", "1970-01-01T00:00:00"),
     unread(56, "2000", "too_early", "2000-01-01T00:00:00"),

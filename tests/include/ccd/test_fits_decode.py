@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from include.ccd.errors import Malformed, Unusable
+from include.ccd.errors import Malformed
 from include.ccd.fits_cards import Cards
-from include.ccd.fits_decode import Encoding, check_compression, unpack_tiles
+from include.ccd.fits_decode import Encoding, unpack_tiles
 from include.ccd.fits_layout import Unit
+from tests.bad_fits.tiles import packed
 
 
 def unit_of(*cards: str, bitpix: int = 16, shape: tuple[int, ...] = (4, 8)) -> Unit:
@@ -73,6 +74,22 @@ def test_the_encoding_is_what_the_header_states() -> None:
     assert Encoding.of(unit_of("BLANK   = -1", bitpix=-32)) == Encoding(-32)
 
 
+def test_a_primary_header_says_nothing_of_the_pixels_of_an_extension() -> None:
+    """Its scale and its BLANK are of its own pixels, even if it has none."""
+    unit = unit_of()
+    primary = Cards(b"".join(c.ljust(80) for c in (b"BZERO   = 32768", b"BLANK   = 7", b"END")))
+    backed = replace(unit, cards=unit.cards.backed_by(primary))
+
+    assert Encoding.of(backed) == Encoding(16)
+
+
+def test_an_offset_beyond_a_double_is_refused_where_it_would_lose_digits() -> None:
+    """Unsigned 64 bits: 1204 would read as 1024."""
+    with pytest.raises(Malformed):
+        Encoding.of(unit_of("BZERO   = 9223372036854775808", bitpix=64))
+    assert Encoding.of(unit_of("BZERO   = 2147483648", bitpix=32)).bzero == 2**31
+
+
 @pytest.mark.parametrize(
     "card",
     [
@@ -83,6 +100,8 @@ def test_the_encoding_is_what_the_header_states() -> None:
         "BSCALE  = NaN",
         "BSCALE  = T",
         "BZERO   = 1E999",
+        "BLANK   = T",
+        "BLANK   = '-1'",
     ],
 )
 def test_an_unreadable_scale_makes_every_pixel_unknown(card: str) -> None:
@@ -104,39 +123,14 @@ def test_the_same_numbers_stored_otherwise_are_not_the_same_pixels() -> None:
     assert len(identities) == 4
 
 
-@pytest.mark.parametrize("name", ["HCOMPRESS_1", "PLIO_1", "NOCOMPRESS", "", "rm -rf"])
-def test_a_decoder_with_a_record_is_not_called(name: str) -> None:
-    """Only RICE and GZIP are unpacked."""
-    with pytest.raises(Unusable) as caught:
-        check_compression(unit_of(f"ZCMPTYPE= '{name}'"))
-    assert caught.value.code == "compression_not_allowed"
-
-
-@pytest.mark.parametrize("tile", ["9", "0", "-1", "2.5", "1000000000"])
-def test_tiles_must_fit_the_image(tile: str) -> None:
-    """A tile of a billion pixels in an image of eight is an attack on the decoder."""
-    with pytest.raises(Unusable) as caught:
-        check_compression(unit_of("ZCMPTYPE= 'RICE_1'", f"ZTILE1  = {tile}"))
-    assert caught.value.code == "bad_tiles"
-
-
 @pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1", "GZIP_2"])
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32"])
 def test_tiles_unpack_to_the_stored_pixels(kind: str, dtype: str) -> None:
     """What astropy packed comes out stored as an uncompressed file would store it."""
-    from astropy.io import fits
-
     pixels = np.arange(32).reshape(4, 8).astype(dtype) * 1000
-    file = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels, compression_type=kind)]).writeto(
-        file
-    )
-    bzero = 32768.0 if dtype == "uint16" else 0.0
-    encoding = Encoding(32 if dtype == "int32" else 16, 1.0, bzero)
+    content, unit = packed(pixels, compression_type=kind)
 
-    unpacked = unpack_tiles(file.getvalue(), unit_of(f"ZCMPTYPE= '{kind}'", bitpix=encoding.bitpix))
-
-    np.testing.assert_array_equal(encoding.decode(unpacked), pixels)
+    np.testing.assert_array_equal(Encoding.of(unit).decode(unpack_tiles(content, unit)), pixels)
 
 
 @pytest.mark.parametrize("content", [b"", b"not fits at all", bytes(9000)])
@@ -161,6 +155,7 @@ def test_too_little_memory_is_not_the_files_fault(monkeypatch: pytest.MonkeyPatc
     def full(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
+    content, unit = packed(np.arange(32, dtype="i2").reshape(4, 8))
     monkeypatch.setattr("astropy.io.fits.open", full)
     with pytest.raises(MemoryError):
-        unpack_tiles(b"", unit_of("ZCMPTYPE= 'RICE_1'"))
+        unpack_tiles(content, unit)
