@@ -15,6 +15,7 @@ PIXEL_FLAGS: Final = frozenset(
     {
         "all_saturated",
         "blank_end",
+        "blank_part",
         "constant_pixels",
         "invalid_pixels",
         "level_unusual",
@@ -23,7 +24,7 @@ PIXEL_FLAGS: Final = frozenset(
     }
 )
 CALIBRATION_KINDS: Final = frozenset({"bias", "dark", "flat"})
-BLANK_END_OF_CALIBRATION: Final = 0.05
+BLANK_OF_CALIBRATION: Final = 0.05
 FULL_WELL_OF_BIAS: Final = 0.5
 
 
@@ -52,6 +53,8 @@ def judge_pixels(
         message = f"a {header.kind} whose pixels go {seen}"
         if "blank_end" in faults:
             message = f"the last {statistics.blank_end_fraction:.0%} of a {header.kind} is blank"
+        if "blank_part" in faults:
+            message = f"{statistics.blank_fraction:.0%} of a {header.kind}, in one piece, is blank"
         raise Unusable(min(faults), message)
     return faults | _oddities(statistics, header, integer, profile)
 
@@ -65,7 +68,14 @@ def _faults(statistics: PixelStatistics, header: FrameHeader) -> set[str]:
         return {"constant_pixels"}
     if low is not None and header.saturation_adu is not None and low >= header.saturation_adu:
         return {"all_saturated"}
-    return {"blank_end"} if statistics.blank_end_fraction > BLANK_END_OF_CALIBRATION else set()
+    return _blank(statistics, BLANK_OF_CALIBRATION)
+
+
+def _blank(statistics: PixelStatistics, most: float) -> set[str]:
+    """Where more than that fraction lies in one piece that nothing was written to."""
+    if statistics.blank_end_fraction > most:
+        return {"blank_end"}
+    return {"blank_part"} if statistics.blank_fraction > most else set()
 
 
 def _oddities(
@@ -79,8 +89,8 @@ def _oddities(
     if integer and statistics.negative_fraction > 0:
         # a camera counts from zero: BZERO is missing, and 40000 reads as -25536
         flags.add("negative_pixels")
-    if statistics.blank_end_fraction * header.height_px >= 1:
-        flags.add("blank_end")
+    # one row and more; a comparison of fractions, so that rounding does not count
+    flags |= _blank(statistics, 0.999 / header.height_px)
     if _level_is_wrong(statistics.mean, header, profile):
         flags.add("level_unusual")
     return flags

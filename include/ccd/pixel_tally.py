@@ -18,6 +18,7 @@ from include.ccd.fits_decode import Encoding
 Pixels = npt.NDArray[Any]
 
 SLICE: Final = 1 << 19
+_NONE: Final = np.empty(0, np.intp)
 LARGEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -35,6 +36,8 @@ class PixelStatistics:
         Pixels below zero.
     blank_end_fraction : float
         How much of the end of the array is stored as zeros without a gap.
+    blank_fraction : float
+        The longest part that is, wherever it lies.
     """
 
     minimum: float | None
@@ -43,6 +46,7 @@ class PixelStatistics:
     valid_fraction: float
     negative_fraction: float
     blank_end_fraction: float
+    blank_fraction: float
 
 
 class PixelTally:
@@ -66,6 +70,7 @@ class PixelTally:
         self._valid = 0
         self._negative = 0
         self._blank_end = 0
+        self._blank = 0
 
     def see(self, offset: int, chunk: memoryview) -> None:
         """Take what of a chunk lies among the pixels. Chunks begin and end at FITS blocks."""
@@ -85,15 +90,18 @@ class PixelTally:
     def _add(self, stored: Pixels) -> None:
         self._count += stored.size
         values = self._valid_of(stored)
+        has_zeros = True
         if values.size:
-            low, high = sorted((self._physical(values.min()), self._physical(values.max())))
+            ends = values.min(), values.max()
+            low, high = sorted((self._physical(ends[0]), self._physical(ends[1])))
+            has_zeros = self._encoding.blank == 0 or bool(ends[0] <= 0 <= ends[1])
             self._minimum = min(self._minimum, low)
             self._maximum = max(self._maximum, high)
             self._sum += float(values.sum(dtype=np.float64))
             self._valid += values.size
             if low < 0:
                 self._negative += int(np.count_nonzero(self._physical(values) < 0))
-        self._note_blank_end(stored)
+        self._note_blank(stored, has_zeros=has_zeros)
 
     def _valid_of(self, stored: Pixels) -> Pixels:
         if stored.dtype.kind == "f":
@@ -102,13 +110,18 @@ class PixelTally:
         blank = self._encoding.blank
         return stored if blank is None else stored[stored != blank]
 
-    def _note_blank_end(self, stored: Pixels) -> None:
-        if stored[-1]:
+    def _note_blank(self, stored: Pixels, *, has_zeros: bool) -> None:
+        """Measure runs of zeros; one may begin in the part before and go on in the next."""
+        zeros = np.flatnonzero(stored == 0) if has_zeros else _NONE
+        if not zeros.size:
             self._blank_end = 0
             return
-        written = np.flatnonzero(stored)
-        last = int(written[-1]) + 1 if written.size else 0
-        self._blank_end = stored.size - last + (0 if written.size else self._blank_end)
+        last = np.append(np.flatnonzero(np.diff(zeros) != 1), zeros.size - 1)
+        lengths = np.diff(last, prepend=-1)
+        if zeros[0] == 0:
+            lengths[0] += self._blank_end
+        self._blank_end = int(lengths[-1]) if zeros[-1] == stored.size - 1 else 0
+        self._blank = max(self._blank, int(lengths.max()))
 
     def _physical(self, stored: Any) -> Any:
         if isinstance(stored, np.ndarray):
@@ -125,6 +138,7 @@ class PixelTally:
             valid_fraction=self._valid / self._count,
             negative_fraction=self._negative / self._count,
             blank_end_fraction=self._blank_end / self._count,
+            blank_fraction=self._blank / self._count,
         )
 
 

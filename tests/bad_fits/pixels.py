@@ -46,12 +46,20 @@ def half_written(rng: Random) -> Pixels:
     return pixels
 
 
+def holed(rng: Random) -> Pixels:
+    """What was in the middle never came; the room for it did."""
+    pixels = scene(rng)
+    pixels[10:14] = 32_768
+    return pixels
+
+
 EMPTY: Final[dict[str, tuple[Callable[[Random], Pixels], str, str]]] = {
     "not a number": (nothing, "no_valid_pixels", "no_valid_pixels"),
     "zero": (zero, "constant_pixels", "constant_pixels"),
     "saturated": (saturated, "all_saturated", "all_saturated"),
     "constant": (constant, "constant_pixels", "constant_pixels"),
     "half written": (half_written, "blank_end", "blank_end"),
+    "with a hole": (holed, "blank_part", "blank_part"),
 }
 
 

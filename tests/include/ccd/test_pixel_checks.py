@@ -19,6 +19,7 @@ GOOD = PixelStatistics(
     valid_fraction=1.0,
     negative_fraction=0.0,
     blank_end_fraction=0.0,
+    blank_fraction=0.0,
 )
 KINDS = ("bias", "dark", "flat")
 
@@ -47,7 +48,8 @@ EMPTY = [
     ("constant_pixels", {"minimum": 0.0, "maximum": 0.0, "mean": 0.0}),
     ("constant_pixels", {"minimum": 65_535.0}),
     ("all_saturated", {"minimum": 65_000.0, "mean": 65_100.0}),
-    ("blank_end", {"blank_end_fraction": 0.3}),
+    ("blank_end", {"blank_end_fraction": 0.3, "blank_fraction": 0.3}),
+    ("blank_part", {"blank_end_fraction": 0.01, "blank_fraction": 0.3}),
 ]
 
 
@@ -80,7 +82,8 @@ def test_good_frames_of_every_kind_earn_no_flag(judge: Judge) -> None:
     [
         ("invalid_pixels", {"valid_fraction": 0.99}),
         ("negative_pixels", {"negative_fraction": 1e-6}),
-        ("blank_end", {"blank_end_fraction": 1.5 / 48}),
+        ("blank_end", {"blank_end_fraction": 1.5 / 48, "blank_fraction": 1.5 / 48}),
+        ("blank_part", {"blank_fraction": 1 / 48}),
     ],
 )
 def test_oddities_are_flags_of_any_frame(judge: Judge, flag: str, numbers: dict[str, Any]) -> None:
@@ -91,7 +94,7 @@ def test_oddities_are_flags_of_any_frame(judge: Judge, flag: str, numbers: dict[
 def test_real_numbers_may_be_negative_and_a_last_pixel_may_be_zero(judge: Judge) -> None:
     """Neither says that anything is missing."""
     assert judge(integer=False, negative_fraction=0.4) == set()
-    assert judge(blank_end_fraction=3 / 64 / 48) == set()
+    assert judge(blank_end_fraction=3 / 64 / 48, blank_fraction=63 / 64 / 48) == set()
 
 
 def test_a_level_that_contradicts_the_kind_is_flagged(judge: Judge) -> None:

@@ -55,7 +55,7 @@ def test_negative_values_are_counted() -> None:
 
 def test_what_has_no_value_is_left_out() -> None:
     """NaN, infinities, BLANK; when nothing has one there are no numbers."""
-    assert tally([np.nan, np.inf, 1, 3], -32) == PixelStatistics(1, 3, 2, 0.5, 0, 0)
+    assert tally([np.nan, np.inf, 1, 3], -32) == PixelStatistics(1, 3, 2, 0.5, 0, 0, 0)
     assert tally([-1, 1, 3], 16, blank=-1).minimum == 1
     nothing = tally([np.nan, np.nan], -64)
     assert (nothing.minimum, nothing.mean, nothing.valid_fraction) == (None, None, 0)
@@ -84,3 +84,23 @@ def test_a_blank_end_goes_on_over_chunks() -> None:
     assert found.statistics().blank_end_fraction == pytest.approx(5 / 6)
     found.add(np.array([0, 1, 0], dtype=">i2"))
     assert found.statistics().blank_end_fraction == pytest.approx(1 / 9)
+
+
+@pytest.mark.parametrize(
+    ("parts", "longest"),
+    [
+        ([[1, 0, 0, 2, 0, 3]], 2),
+        ([[0, 0, 0, 5], [5, 5]], 3),
+        ([[5, 0], [0, 0, 0], [0, 5, 0]], 5),
+        ([[5, 0], [1, 2, 3], [0, 0]], 2),
+        ([[5, 0], [-3, -2, -3], [5, 5]], 1),
+        ([[0, 0], [0, 0]], 4),
+        ([[5, 6], [7, 8]], 0),
+    ],
+)
+def test_the_longest_blank_part_is_measured(parts: list[list[int]], longest: int) -> None:
+    """Wherever it begins, and however the bytes came."""
+    found = PixelTally(Encoding(16))
+    for part in parts:
+        found.add(np.array(part, dtype=">i2"))
+    assert found.statistics().blank_fraction == longest / sum(map(len, parts))

@@ -40,7 +40,7 @@ CONTENT = Content(
     shape=(48, 64),
     bitpix=16,
     flags=("padding_missing",),
-    statistics=PixelStatistics(1.0, 2.0, 1.5, 1.0, 0.0, 0.0),
+    statistics=PixelStatistics(1.0, 2.0, 1.5, 1.0, 0.0, 0.0, 0.0),
 )
 
 Pair = tuple[socket.socket, socket.socket]
