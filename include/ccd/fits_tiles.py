@@ -22,7 +22,9 @@ SAFE_COMPRESSION: Final = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2"})
 
 _MOST_PARAMETERS: Final = 9
 _RICE: Final = frozenset({"RICE_1", "RICE_ONE"})
-_FORM: Final = re.compile(r"(\d{0,6})([LBIJKAEDCMPQ])(?:([BIJ])\(\d+\))?.*", re.ASCII)
+_FORM: Final = re.compile(
+    r"(\d{0,6})([LBIJKAEDCMPQ])(?:(?<=[PQ])([LBIJKAEDCM]))?(?:\(\d*\))? *", re.ASCII
+)
 _BYTES: Final = dict(zip("LBIJKAEDCMPQ", (1, 1, 2, 4, 8, 1, 4, 8, 8, 16, 8, 16), strict=True))
 
 Numbers = npt.NDArray[np.int64]

@@ -58,6 +58,7 @@ def test_what_compressors_write_is_a_whole_table(kind: str, tile: tuple[int, int
         ("TFORM1", "'2J'", "no sense"),
         ("TFORM1", "'much'", "no sense"),
         ("TFORM1", "'3A'", "no sense"),
+        ("TFORM1", "'1PD'", "beyond the heap"),
         ("PCOUNT", 100, "beyond the heap"),
         ("PCOUNT", "'many'", "no sense"),
     ],
