@@ -52,8 +52,8 @@ def southside() -> Iterator[tuple[str, bytes]]:
                     "CCDTEMP": 258.2,
                     "ADUPERE": 0.5,
                     "OBJECT": "M 13",
-                    "RA": "16 41 41.6",
-                    "DEC": "+36 27 41",
+                    "RA": "16h41m41.6s",
+                    "DEC": "+36d 27m 41s",
                 }
             )
             if position is not None:
