@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import datetime
 from functools import cache
@@ -12,6 +13,10 @@ from sqlalchemy import MetaData, inspect
 from sqlalchemy.orm import DeclarativeBase
 
 from models.columns import Json, UtcDateTime
+
+# What SQLAlchemy has made by now stays. To search it for garbage again and again while the models
+# are made would take a tenth of the start of a process.
+gc.freeze()
 
 # Constraints have names, so that a migration can alter or drop them on every database.
 NAMING_CONVENTION = {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,8 +20,7 @@ from models.statements import among
 from models.work import Unit, UnitStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A unit that this worker holds, and the fence with which it may commit it."""
 
     unit_id: int
@@ -95,7 +93,7 @@ def _take(session: Session, run: OpenRun, query: Select[Any], now: datetime) -> 
         )
         .returning(Unit.id, Unit.key, Unit.partition, Unit.fingerprint, Unit.row_ids, Unit.fence)
     )
-    return [Claim(*row) for row in rows]
+    return [Claim._make(row) for row in rows]
 
 
 def release(corral: Corral, run: OpenRun, claims: Sequence[Claim]) -> None:

@@ -22,7 +22,7 @@ from include.corral.errors import Retryable, is_database_damaged, is_database_tr
 from include.corral.many import Many, write_many
 from include.corral.outbox import enqueue_row
 from include.corral.processor import Processor
-from include.corral.result import Result
+from include.corral.result import Result, Tally
 from include.corral.supersede import supersede
 from models.alert import Alert
 from models.base import Base
@@ -105,7 +105,7 @@ def _commit_once(
             owned = _owned(session, results)
             # The connection may have gone after COMMIT was sent: what stands is what counts.
             if again and (stands := _outcomes(session, step_run_id, results)):
-                results[0].tally.add(row for result in results for row in result.rows)
+                results[0].tally = Tally().add(row for result in results for row in result.rows)
                 return {unit for unit, end in stands.items() if end == Outcome.SUPERSEDED}
             mine = [result for result in results if result.claim.unit_id in owned]
             run_ids = _record(session, step_run_id, results, owned)
@@ -188,8 +188,8 @@ def _record(
     if connection.dialect.name != "sqlite":
         statement = insert(table).returning(table.c.unit_id, table.c.id)
         return {row.unit_id: row.id for row in connection.execute(statement, values)}
-    numbers = _free_ids(connection, table)
-    values = [{**row, "id": number} for row, number in zip(values, numbers, strict=False)]
+    for row, number in zip(values, _free_ids(connection, table), strict=False):
+        row["id"] = number
     connection.execute(insert(table), values)
     return {row["unit_id"]: row["id"] for row in values}
 

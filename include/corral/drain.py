@@ -36,8 +36,9 @@ PROGRESS_EVERY_S = 5.0
 LARGEST_BATCH = 4000
 # Units that take less are cheap.
 QUICK_S = 0.02
-# What is not begun by then goes back: results are committed at least this often.
-BATCH_S = 2.0
+# Units that are claimed together should take so long; what is not begun after BATCH_S goes back, so
+# that results are committed at least that often.
+AIM_S, BATCH_S = 1.0, 2.0
 
 
 def drain(
@@ -173,8 +174,9 @@ class _Drain:
             )
         else:
             report.done += 1
-        report.outputs.update(result.tally.outputs)
-        report.partitions |= result.tally.partitions
+        if result.tally is not None:
+            report.outputs.update(result.tally.outputs)
+            report.partitions |= result.tally.partitions
 
     def _tell_failure(self, result: Result) -> None:
         """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
@@ -243,10 +245,8 @@ class _Pace:
         self.is_quick = True
 
     def adapt(self, finished: int, seconds: float) -> None:
-        self.is_quick = seconds < QUICK_S * finished
-        if finished < self.size and seconds > BATCH_S:
-            self.size = finished
-        elif seconds < BATCH_S / 8:
-            self.size = min(self.size * 8, LARGEST_BATCH)
-        elif seconds > BATCH_S:
-            self.size = max(1, self.size // 4)
+        each_s = seconds / finished
+        self.is_quick = each_s < QUICK_S
+        fitting = int(min(AIM_S / each_s, LARGEST_BATCH))
+        # What the first few took says little of thousands.
+        self.size = max(1, min(fitting, self.size * 64))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 # The youngest generation, when units are cheap: Python's own is 700 in 3.11, so that a thousand
 # units with their rows set off dozens of collections.
-RARELY = 50_000
+RARELY = 200_000
 
 
 @contextmanager

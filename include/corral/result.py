@@ -55,7 +55,7 @@ class Result:
     rows
         To be written: rows, or findings of a loader that writes them itself.
     tally
-        What its commit has written, and, of the first of many, what that of the others has.
+        Of the first of those that were committed together: what that has written.
     retry_at
         When a failed unit is to be tried again by itself.
     """
@@ -64,7 +64,7 @@ class Result:
     seconds: float
     fingerprint: str
     rows: list[Any] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally | None = None
     associations: list[Any] | None = None
     failure_class: FailureClass | None = None
     message: str | None = None

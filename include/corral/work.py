@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A claimed unit with its input, or with the error that its input met."""
 
     claim: Claim
