@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -132,7 +133,10 @@ def _sqlite_engine(url: URL) -> Engine:
             )
         path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, json_serializer=_to_json
+        url,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S},
+        json_serializer=_to_json,
+        json_deserializer=msgspec.json.decode,
     )
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
@@ -161,6 +165,8 @@ def _postgresql_begin(connection: Connection) -> None:
 
 def _to_json(value: Any) -> str:
     """JSON as both databases take it; PostgreSQL has no NaN, and SQLite is not to differ."""
+    if type(value) is list and {int}.issuperset(map(type, value)):
+        return str(value)  # ids of rows, of which each unit has some, are JSON as they stand
     return _JSON.encode(value)
 
 
