@@ -93,7 +93,7 @@ def _take(session: Session, run: OpenRun, query: Select[Any], now: datetime) -> 
         )
         .returning(Unit.id, Unit.key, Unit.partition, Unit.fingerprint, Unit.row_ids, Unit.fence)
     )
-    return [Claim._make(row) for row in rows]
+    return [Claim._make(row) for row in rows.all()]
 
 
 def release(corral: Corral, run: OpenRun, claims: Sequence[Claim]) -> None:

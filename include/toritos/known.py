@@ -166,7 +166,7 @@ def _sightings(
     query = select(path, Sighting.size_bytes, Sighting.mtime_ns, Sighting.inode)
     found: dict[str, tuple[int, int, int]] = {}
     for are_these in _among(path, keys, is_range=is_range):
-        rows = session.connection().execute(query.where(Sighting.current, are_these))
+        rows = session.connection().execute(query.where(Sighting.current, are_these)).all()
         found |= {key: (size_bytes, mtime_ns, inode) for key, size_bytes, mtime_ns, inode in rows}
     return found
 
