@@ -28,8 +28,9 @@ def add_rows(session: Session, rows: Iterable[Base]) -> None:
     by_model: dict[type[Base], list[Base]] = {}
     for row in rows:
         by_model.setdefault(type(row), []).append(row)
-    alone = not session.new
-    if alone and all(_stand_alone(inspect(model), some) for model, some in by_model.items()):
+    if not session.new and all(
+        _stand_alone(inspect(model), some) for model, some in by_model.items()
+    ):
         for model in _parents_first(by_model):
             session.bulk_save_objects(by_model[model])
     else:

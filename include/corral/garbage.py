@@ -15,8 +15,9 @@ RARELY = 200_000
 def own_collections() -> Iterator[Callable[[bool], None]]:
     """Let Python look rarely for garbage in cycles, and never among what is there already.
 
-    Gives a function that makes it look as often as before, or rarely again. In the end all is as
-    before. Large arrays are let go as soon as nobody refers to them, however rarely is looked.
+    Gives a function that makes it look as often as before, or rarely again. In the end it looks as
+    often as before, and everywhere. It is for one trigger at a time in a process. Large arrays are
+    let go as soon as nobody refers to them, however rarely is looked.
     """
     before = gc.get_threshold()
 
