@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Connection, Dialect, Text, bindparam
+from sqlalchemy import ARRAY, Boolean, Connection, Dialect, Text, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -90,3 +90,47 @@ def upsert(bind: Connection | Session, model: type[Base]) -> Any:
     connection = bind.connection() if isinstance(bind, Session) else bind
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(model)
+
+
+def insert_rows(
+    bind: Connection | Session, model: type[Base], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows of plain values: what ``execute(insert(model), rows)`` does, in less time.
+
+    That makes a dictionary of parameters for each row, and looks at each value of it; here a whole
+    column is looked at at once. It is for what is written for every unit and every source.
+
+    Parameters
+    ----------
+    bind
+        To the database, in a transaction.
+    model
+        Whose table.
+    rows
+        Column to value; all of the same columns. Others have their default, where that is a plain
+        value, or NULL.
+    """
+    connection = bind.connection() if isinstance(bind, Session) else bind
+    columns: Any = model.__table__.c
+    constants = {c.key: c.default.arg for c in columns if getattr(c.default, "is_scalar", False)}
+    names = [*rows[0], *(constants.keys() - rows[0].keys())]
+    statement = insert(model).compile(dialect=connection.dialect, column_keys=names)
+    names = statement.positiontup or names
+    by_column = [_values(columns[n], n, rows, constants, connection.dialect) for n in names]
+    parameters: list[Any] = list(zip(*by_column, strict=True))
+    if not statement.positional:
+        parameters = [dict(zip(names, row, strict=True)) for row in parameters]
+    connection.exec_driver_sql(str(statement), parameters)
+
+
+def _values(
+    column: Any,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    constants: Mapping[str, Any],
+    dialect: Dialect,
+) -> list[Any]:
+    """Give what the driver takes of one column."""
+    given = [row[name] for row in rows] if name in rows[0] else [constants[name]] * len(rows)
+    process = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return list(map(process, given)) if process else given

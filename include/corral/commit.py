@@ -28,7 +28,7 @@ from models.alert import Alert
 from models.base import Base
 from models.product import Derived, Product
 from models.session import database_now, first_line
-from models.statements import among
+from models.statements import among, insert_rows
 from models.work import Outcome, Unit, UnitRun, UnitStatus
 
 # Seconds between tries to commit while the database is in trouble: half a minute in all.
@@ -190,7 +190,7 @@ def _record(
         return {row.unit_id: row.id for row in connection.execute(statement, values)}
     for row, number in zip(values, _free_ids(connection, table), strict=False):
         row["id"] = number
-    connection.execute(insert(table), values)
+    insert_rows(connection, UnitRun, values)
     return {row["unit_id"]: row["id"] for row in values}
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, inspect
+from sqlalchemy import inspect
 
 from include.corral.errors import StepContractError
 from models.base import Base
+from models.statements import insert_rows
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -62,6 +63,6 @@ def write_many(session: Session, groups: Iterable[Many]) -> dict[str, int]:
             rows.setdefault((group.model, tuple(values)), []).append({**values, **named})
     counts: dict[str, int] = {}
     for (model, _), some in rows.items():
-        session.connection().execute(insert(model.__table__), some)  # type: ignore[arg-type]
+        insert_rows(session, model, some)
         counts[model.__tablename__] = counts.get(model.__tablename__, 0) + len(some)
     return counts

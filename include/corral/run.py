@@ -51,15 +51,19 @@ class Run:
         self._processor = processor
         self._rows = list(rows)
         self._associator = associator
+        self._found: list[Association] | None = None
+        self._fingerprint = ""
 
-    @cached_property
+    @property
     def found(self) -> list[Association]:
         """Products that go with the unit, and how they were chosen."""
         if self._associator is None or not self._rows:
             return []
-        return associations(self._processor, self._rows, self._associator)
+        if self._found is None:
+            self._found = associations(self._processor, self._rows, self._associator)
+        return self._found
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Identity of the result: from the rows and products in hand, by the code that runs.
 
@@ -68,7 +72,9 @@ class Run:
         """
         if not self._rows:  # an item of a loader
             return self.claim.fingerprint
-        return fingerprint(self._processor, self._rows, self.found)
+        if not self._fingerprint:
+            self._fingerprint = fingerprint(self._processor, self._rows, self.found)
+        return self._fingerprint
 
     @cached_property
     def now(self) -> datetime:
@@ -81,8 +87,7 @@ class Run:
 
     def considered(self) -> list[dict[str, Any]] | None:
         """Give how products were chosen, as the ledger keeps it; None where none were asked for."""
-        found: list[Association] = vars(self).get("found", [])
-        return [association.as_json() for association in found] or None
+        return [association.as_json() for association in self._found or ()] or None
 
     def path(self, row: Frame | Product) -> Path:
         """Where the file of a frame or product is."""

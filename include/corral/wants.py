@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.base import Base
 from models.product import Derived
-from models.statements import among
+from models.statements import among, insert_rows
 from models.work import Unit, UnitRow, UnitStatus
 
 T = TypeVar("T")
@@ -72,8 +72,7 @@ def write_wants(
         elif row.row_ids != want.row_ids or row.partition != want.partition:
             moved.append({"unit": row.id, "row_ids": want.row_ids, "partition": want.partition})
     if fresh:
-        values = [_values(step, want) for want in fresh]
-        session.connection().execute(insert(Unit), values)
+        insert_rows(session, Unit, [_values(step, want) for want in fresh])
     # The fence goes up: whoever is working on the older input cannot commit it.
     _update(session, changed, fence=Unit.fence + 1, failure_class=None)
     _update(session, moved)

@@ -178,7 +178,7 @@ def _rejections(session: Session, keys: Collection[str], *, is_range: bool) -> d
     standing = query.where(Rejection.resolved_at.is_(None))
     found: dict[str, Any] = {}
     for are_these in _among(path, keys, is_range=is_range):
-        found |= {row[0]: row for row in session.execute(standing.where(are_these))}
+        found |= {row[0]: row for row in session.connection().execute(standing.where(are_these))}
     return found
 
 

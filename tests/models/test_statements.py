@@ -1,14 +1,16 @@
-"""Conditions on many values, the same on both databases."""
+"""Conditions on many values and rows in bulk, the same on both databases."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import delete, insert, select, text
 
-from models import Observatory
+from models import Observatory, StepRun, Unit, UnitRun
 from models.base import Base
 from models.session import make_engine
-from models.statements import among, upsert
+from models.statements import among, insert_rows, upsert
 
 NAMES = ["Macón", "a\\b", 'it\'s "quoted"', "10,20", "{x}"]
 
@@ -82,3 +84,45 @@ def test_upsert_does_nothing_on_a_conflict_when_told_so(connection) -> None:
     new = upsert(connection, Observatory).values(id=1, name="new", latitude=1.0, longitude=1.0)
     connection.execute(new.on_conflict_do_nothing())
     assert connection.scalar(text("SELECT name FROM observatory WHERE id = 1")) == NAMES[0]
+
+
+def attempt(number: int, **others) -> dict[str, object]:
+    """Give an attempt at a unit, as the commit writes it."""
+    return {
+        "id": number,
+        "unit_id": 1,
+        "step_run_id": 1,
+        "fence": number,
+        "fingerprint": "f" * 64,
+        "outcome": "done",
+        "failure_class": None,
+        "message": 'it\'s %(message)s, "100 %" {x} \\ Macón',
+        "seconds": 0.25,
+        "associations": None,
+        "ended_at": datetime(2024, 11, 20, 23, tzinfo=timezone(timedelta(hours=-3))),
+    } | others
+
+
+def test_bulk_rows_are_as_sqlalchemy_writes_them(connection) -> None:
+    """Times, JSON, NULL and characters that drivers take for their own, column by column."""
+    tables = [Base.metadata.tables[name] for name in ("unit", "unit_run", "step_run")]
+    Base.metadata.create_all(connection, tables)
+    trigger = {"step": "A", "version": "1", "parameters": {}, "host": "h", "pid": 1}
+    trigger |= {"process_key": "k", "software": {}, "outcome": "done"}
+    times = {name: datetime.now(UTC) for name in ("started_at", "lease_until")}
+    connection.execute(insert(StepRun), {"id": 1, **trigger, **times})
+    units = [{"step": "A", "key": key, "row_ids": [1, 2], "fingerprint": "f" * 64} for key in "ab"]
+    insert_rows(connection, Unit, [{"id": 1, **units[0]}])
+    connection.execute(insert(Unit), [{"id": 2, **units[1]}])
+    attempts = [attempt(1), attempt(2, associations=[{"role": "bias"}], message=None)]
+    insert_rows(connection, UnitRun, attempts)
+    connection.execute(insert(UnitRun), [{**row, "id": 2 + row["id"]} for row in attempts])
+    for table, key in ((Unit, "key"), (UnitRun, "id")):
+        names = [column.name for column in table.__table__.c if column.name not in ("id", key)]
+        rows = connection.execute(select(*(table.__table__.c[name] for name in names))).all()
+        half = len(rows) // 2
+        assert rows[:half] == rows[half:]
+        assert rows
+    query = select(UnitRun.ended_at, UnitRun.associations).where(UnitRun.id == 2)
+    moment = datetime(2024, 11, 21, 2, tzinfo=UTC)
+    assert connection.execute(query).one() == (moment, [{"role": "bias"}])
