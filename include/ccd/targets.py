@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,10 +88,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class LightCurves:
-    """How the ensemble of comparison stars is chosen.
+    """When light curves are made, and how the ensemble of comparison stars is chosen.
 
     Attributes
     ----------
+    every_min : float
+        While images come, a light curve is made anew so often at most, in minutes.
     flux : {'aperture', 'psf'}
         Which of the measured fluxes. The radius of the aperture is that of the sources.
     max_stars : int
@@ -110,6 +113,7 @@ class LightCurves:
         Single values further off than this are put aside.
     """
 
+    every_min: float = 10.0
     flux: Literal["aperture", "psf"] = "aperture"
     max_stars: int = 1000
     match_px: float = 1.5
@@ -120,6 +124,8 @@ class LightCurves:
     clip_sigma: float = 5.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.every_min < math.inf:
+            raise ValueError("every_min must be a number of minutes, not negative")
         if self.max_stars < 10 or self.min_comparisons < 1:
             raise ValueError("max_stars must be 10 at least, min_comparisons 1")
         if not (self.match_px > 0 and self.max_error_mag > 0 and self.clip_sigma > 0):

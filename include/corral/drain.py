@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +18,7 @@ from include.corral.commit import commit
 from include.corral.corral import Corral
 from include.corral.errors import FailureClass, outside_errors
 from include.corral.execute import execute
+from include.corral.failure_log import FailureLog
 from include.corral.garbage import own_collections
 from include.corral.ledger import OpenRun, Stopwatch, close_run, last_failures, open_run
 from include.corral.processor import Processor
@@ -110,7 +110,7 @@ class _Drain:
         self._collect_rarely = collect_rarely
         self._watch = Stopwatch()
         self._told = Stopwatch()
-        self._messages: set[str | None] = set()
+        self._failures = FailureLog(run.step)
 
     def to_the_end(self, *, retry_failed: bool) -> Report:
         """Work until nothing is open, and close the record whatever happens."""
@@ -167,7 +167,7 @@ class _Drain:
         if lost:
             report.lost += 1
         elif result.failure_class is not None:
-            self._tell_failure(result)
+            self._failures.tell(result)
             report.failed += 1
             report.failures.append(
                 Failure(result.claim.key, result.failure_class, result.message or "")
@@ -177,18 +177,6 @@ class _Drain:
         if result.tally is not None:
             report.outputs.update(result.tally.outputs)
             report.partitions |= result.tally.partitions
-
-    def _tell_failure(self, result: Result) -> None:
-        """Log it: with a traceback the first time, so that a thousand equal ones stay readable."""
-        again = result.message in self._messages
-        self._messages.add(result.message)
-        log.warning(
-            "%s unit %r failed (%s): %s",
-            self.report.step,
-            result.claim.key,
-            result.failure_class,
-            "as before" if again else f"{result.message}\n{_trace(result.error)}",
-        )
 
     def _tell_progress(self) -> None:
         if self._told.seconds > PROGRESS_EVERY_S:
@@ -226,12 +214,6 @@ def _standing(corral: Corral, run: OpenRun) -> list[Failure]:
             for row in rows
             if row.step_run_id != run.id
         ]
-
-
-def _trace(error: BaseException | None) -> str:
-    """Text of a traceback, fit for any log: what an error quotes may come from a file's header."""
-    text = "".join(traceback.format_exception(error))
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
 class _Pace:

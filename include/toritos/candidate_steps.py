@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from include.toritos.difference_steps import DIFFERENCE, place
 from include.toritos.field_frame import FieldFrame
 from include.toritos.fits_step import FitsStep
 from include.toritos.naming import candidate_name, nearest_name, place_name, separation_arcsec
+from include.toritos.pacing import make_at_intervals
 from include.toritos.sky_place import magnitude
 from include.toritos.sky_steps import CatalogStep
 from models.product import Product
@@ -132,13 +134,15 @@ class ForcedLightCurves(FitsStep):
     model = Candidate
     group_by = tuple(getattr(Candidate, name) for name in FIELD_OF_NIGHT)
     ordering = (Candidate.name,)
-    sections = ("site",)
+    sections = ("site", "light_curves")
 
     def process(self, work: list[Candidate], run: Run) -> Iterator[LightCurvePoint]:
         """Measure them."""
         import numpy as np
 
         differences = _differences_of(work[0], run)
+        every = timedelta(minutes=self.profile(work[0]).light_curves.every_min)
+        make_at_intervals((row.observed_at for row in differences), every, run)
         frame = FieldFrame.of(differences, run)
         places = np.vstack([_common_place(row, frame) for row in work])
         times = [self._times(row, differences) for row in work]

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from include.corral.associate import Use
-from include.corral.errors import NotYet
 from include.toritos.catalogs import catalog_of
 from include.toritos.fits_step import middle
+from include.toritos.pacing import wait_for_the_last
 from include.toritos.sky_place import FLUX_EXPTIME, place_on_sky
 from include.toritos.sky_steps import CatalogStep
 from include.toritos.stack_members import coadd_members, find_members, is_good
@@ -177,15 +177,5 @@ class CoaddField(StackStep):
     def process(self, work: list[SourceList], run: Run) -> Iterator[Product]:
         """Stack them, unless more of them may come."""
         still = timedelta(minutes=self.profile(work[0]).coadding.still_min)
-        # What a clock that is ahead calls the future says nothing of what may come.
-        fresh = [
-            row.observed_at for row in work if timedelta(0) <= run.now - row.observed_at < still
-        ]
-        if fresh:
-            until = max(fresh) + still
-            raise NotYet(
-                f"{len(work)} images of {work[0].object or 'this field'} are here, the last of "
-                f"{max(fresh):%H:%M} UTC; others are waited for until {until:%Y-%m-%d %H:%M} UTC",
-                until=until,
-            )
+        wait_for_the_last((row.observed_at for row in work), still, run)
         yield from super().process(work, run)

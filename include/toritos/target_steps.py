@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from include.toritos.catalogs import catalog_of
+from include.toritos.pacing import make_at_intervals
 from include.toritos.sky_steps import CatalogStep
 from models.source import Measurement, SourceList
 from models.transient import LightCurvePoint
@@ -48,6 +50,8 @@ class TargetLightCurves(CatalogStep):
         targets = [each for each in profile.targets if each.field in (None, work[0].object)]
         if not targets:
             return
+        every = timedelta(minutes=profile.light_curves.every_min)
+        make_at_intervals((row.observed_at for row in work), every, run)
         from include.ccd.light_curve import light_curve
 
         matrix = _matrix(work, profile.light_curves, run)

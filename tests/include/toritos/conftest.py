@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, update
 
 from include.corral.corral import Corral
 from include.corral.drain import drain
 from include.corral.report import Report
 from include.corral.settings import Settings
+from include.corral.step import Step
 from include.toritos.loader import FitsInbox
 from include.toritos.pipeline import TORITOS
 from include.toritos.simulator import NightPlan, Truth, simulate_night
-from models import Frame, Rejection
+from models import Frame, Rejection, UnitRun
 
 RunAll = Callable[..., dict[str, Report]]
+DrainAt = Callable[[Step, datetime], Report]
 NIGHT = date(2026, 11, 20)
 
 
@@ -71,6 +73,28 @@ def run_all() -> RunAll:
         return reports
 
     return run
+
+
+@pytest.fixture
+def drain_at(monkeypatch) -> Callable[[Corral], DrainAt]:
+    """Drain a step for the night at a given time, which the attempts then bear; others are old."""
+
+    def note(corral: Corral, now: datetime, *mine: ColumnElement[bool]) -> None:
+        with corral.write() as session:
+            session.execute(update(UnitRun).where(*mine).values(ended_at=now))
+
+    def bind(corral: Corral) -> DrainAt:
+        def at(step: Step, now: datetime) -> Report:
+            with monkeypatch.context() as clock:
+                clock.setattr(Corral, "now", lambda _corral: now)
+                report = drain(corral, step, partition=NIGHT.isoformat())
+            note(corral, now, UnitRun.step_run_id == report.step_run_id)
+            return report
+
+        note(corral, datetime(2026, 1, 1, tzinfo=UTC))
+        return at
+
+    return bind
 
 
 IMAGE_TYPES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from include.ccd.image import Image
 from include.corral.drain import drain
 from include.toritos.candidate_alert import CandidateConfirmed
+from include.toritos.candidate_steps import ForcedLightCurves
 from include.toritos.difference_steps import SubtractReference
 from models import Alert, Candidate, Detection, LightCurvePoint, Product, ProductInput
 from tests.include.toritos.sky_night import SkyNight, open_night
@@ -188,3 +190,18 @@ def test_a_late_image_is_compared_alone(finished, tmp_path) -> None:
     assert places[0] == places[1]
     whole.corral.close()
     night.corral.close()
+
+
+def test_light_curves_follow_the_images_at_intervals(night, drain_at) -> None:
+    """Another version of them waits until the last one is old enough; that one stands."""
+    at = drain_at(night.corral)
+    last = max(row.observed_at for row in night.rows(Product) if row.kind == "difference")
+    own = night.home / "site-files" / "toritos.toml"
+    text = own.read_text()
+    before = sum(row.current for row in night.rows(LightCurvePoint))
+    assert before > 0
+    for every_min, minutes, done in ((5, 1, 1), (6, 4, 0), (6, 8, 1)):
+        own.write_text(f"{text}\n[light_curves]\nevery_min = {every_min}\n")
+        report = at(ForcedLightCurves(), last + timedelta(minutes=minutes))
+        assert (report.done, report.failed) == (done, 1 - done)
+        assert sum(row.current for row in night.rows(LightCurvePoint)) == before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from include.ccd.reference_catalog import write_catalog
 from include.corral.drain import drain
+from include.corral.errors import FailureClass
 from include.toritos.instrument import SHIPPED
 from include.toritos.simulator import NightPlan, Truth, simulate_night
 from include.toritos.simulator.catalog import truth_catalog, truth_wcs
@@ -153,3 +156,35 @@ def test_an_object_is_found_by_its_position_and_has_magnitudes_of_the_catalogue(
     assert np.abs(mag - catalog.mag["V"][nearest]).max() < 0.5
     np.testing.assert_allclose(np.diff(mag), -2.5 * np.diff(np.log10(flux)), atol=1e-6)
     assert all(p.mag_err > 0 for p in points)
+
+
+def current(station) -> int:
+    """How many points are."""
+    return sum(row.current for row in station.rows(LightCurvePoint))
+
+
+def test_a_light_curve_follows_the_images_at_intervals(
+    station, plan, run_all, tmp_path, drain_at
+) -> None:
+    """The first one is made at once; until the next one, it stands; in the end nothing is left."""
+    plan = replace(plan, science={"V": 6}, flats={"V": 3})
+    truth = simulate_night(plan, tmp_path / "camera")
+    with_targets(station, tmp_path / "own", target("VAR1", truth, truth.catalogue.index("VAR1")))
+    inbox = station.corral.settings.inbox / NIGHT
+    late = tmp_path / "camera" / truth.science[-1].name
+    shutil.copytree(tmp_path / "camera", inbox)
+    (inbox / late.name).unlink()
+    run_all(station.corral, steps=STEPS)
+    at = drain_at(station.corral)
+    made = max(row.observed_at for row in station.rows(SourceList)) + timedelta(minutes=2)
+    assert at(TargetLightCurves(), made).done == 1
+    assert current(station) == 5
+    shutil.copy(late, inbox)
+    run_all(station.corral, steps=STEPS)
+    (failure,) = at(TargetLightCurves(), made + timedelta(minutes=9)).failures
+    assert failure.failure_class == FailureClass.UPSTREAM_MISSING
+    assert "what has come since then is added at" in failure.message
+    assert current(station) == 5
+    assert at(TargetLightCurves(), made + timedelta(minutes=10)).done == 1
+    assert current(station) == 6
+    assert at(TargetLightCurves(), made + timedelta(minutes=11)).done == 0
