@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Connection, Dialect, Text, bindparam, insert
+from sqlalchemy import ARRAY, Boolean, Connection, Dialect, Text, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -121,6 +121,30 @@ def insert_rows(
     if not statement.positional:
         parameters = [dict(zip(names, row, strict=True)) for row in parameters]
     connection.exec_driver_sql(str(statement), parameters)
+
+
+def free_ids(bind: Connection | Session, model: type[Base], number: int) -> Sequence[int]:
+    """Give ids that new rows may have, for who must know them before or in bulk.
+
+    SQLite would give the same ones, but says which only when rows are inserted one by one; there,
+    whoever writes is alone, and may give them.
+
+    Parameters
+    ----------
+    bind
+        To the database, in a transaction that writes.
+    model
+        Whose table; its primary key is one integer, ``id``.
+    number
+        How many.
+    """
+    connection = bind.connection() if isinstance(bind, Session) else bind
+    if connection.dialect.name == "postgresql":
+        next_id = func.nextval(func.pg_get_serial_sequence(model.__tablename__, "id"))
+        each = func.generate_series(1, number)
+        return connection.scalars(select(next_id).select_from(each)).all()
+    last = connection.scalar(select(func.max(model.__table__.c.id))) or 0
+    return range(last + 1, last + 1 + number)
 
 
 def _values(

@@ -9,11 +9,10 @@ alone, so that none can take another with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, inspect, select, update
+from sqlalchemy import inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient
 
@@ -28,7 +27,7 @@ from models.alert import Alert
 from models.base import Base
 from models.product import Derived, Product
 from models.session import database_now, first_line
-from models.statements import among, insert_rows
+from models.statements import among, free_ids, insert_rows
 from models.work import Outcome, Unit, UnitRun, UnitStatus
 
 # Seconds between tries to commit while the database is in trouble: half a minute in all.
@@ -184,22 +183,10 @@ def _record(
         }
         for result in results
     ]
-    table: Any = UnitRun.__table__
-    if connection.dialect.name != "sqlite":
-        statement = insert(table).returning(table.c.unit_id, table.c.id)
-        return {row.unit_id: row.id for row in connection.execute(statement, values)}
-    for row, number in zip(values, _free_ids(connection, table), strict=False):
+    for row, number in zip(values, free_ids(connection, UnitRun, len(values)), strict=True):
         row["id"] = number
     insert_rows(connection, UnitRun, values)
     return {row["unit_id"]: row["id"] for row in values}
-
-
-def _free_ids(connection: Connection, table: Any) -> Iterator[int]:
-    """Ids that new rows will have on SQLite, where whoever writes is alone and may give them.
-
-    SQLite would give the same ones, but says which only when rows are inserted one by one.
-    """
-    return count(1 + (connection.scalar(select(func.max(table.c.id))) or 0))
 
 
 def _outcome(result: Result, owned: set[int]) -> Outcome:
@@ -234,13 +221,13 @@ def _number(session: Session) -> None:
     """Give new rows their ids, on SQLite."""
     if session.get_bind().dialect.name != "sqlite":
         return
-    by_table: dict[Any, list[Any]] = {}
+    by_model: dict[type[Base], list[Any]] = {}
     for row in session.new:
         mapper = inspect(row).mapper
         if mapper.inherits is None and "id" in mapper.columns and getattr(row, "id", 0) is None:
-            by_table.setdefault(mapper.local_table, []).append(row)
-    for table, rows in by_table.items():
-        for row, number in zip(rows, _free_ids(session.connection(), table), strict=False):
+            by_model.setdefault(type(row), []).append(row)
+    for model, rows in by_model.items():
+        for row, number in zip(rows, free_ids(session, model, len(rows)), strict=True):
             row.id = number
 
 

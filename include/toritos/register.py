@@ -25,7 +25,7 @@ from include.toritos.known import GONE
 from include.toritos.look import Found, ReadAnew, Refused
 from models.correction import Correction, CorrectionList
 from models.frame import Frame, Rejection, Sighting
-from models.statements import among
+from models.statements import among, free_ids, insert_rows
 
 if TYPE_CHECKING:
     from include.ccd.header import FrameHeader
@@ -114,8 +114,10 @@ class Register:
         values = [self._frame(found) for sha256, found in contents.items() if sha256 not in known]
         if not values:
             return known, set()
-        made = self._session.execute(insert(Frame).returning(Frame.sha256, Frame.id), values)
-        fresh = {row.sha256: row.id for row in made}
+        for row, number in zip(values, free_ids(self._session, Frame, len(values)), strict=True):
+            row["id"] = number
+        insert_rows(self._session, Frame, values)
+        fresh = {row["sha256"]: row["id"] for row in values}
         return known | fresh, set(fresh)
 
     def _frame(self, found: Found) -> dict[str, Any]:
@@ -222,10 +224,10 @@ class Register:
             for each in found
         ]
         if sightings:
-            self._session.execute(insert(Sighting), sightings)
+            insert_rows(self._session, Sighting, sightings)
         rejections = [self._rejection(each) for each in refused]
         if rejections:
-            self._session.execute(insert(Rejection), rejections)
+            insert_rows(self._session, Rejection, rejections)
 
     def _rejection(self, refused: Refused) -> dict[str, Any]:
         return {

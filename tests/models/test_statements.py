@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, text
 from models import Observatory, StepRun, Unit, UnitRun
 from models.base import Base
 from models.session import make_engine
-from models.statements import among, insert_rows, upsert
+from models.statements import among, free_ids, insert_rows, upsert
 
 NAMES = ["Macón", "a\\b", 'it\'s "quoted"', "10,20", "{x}"]
 
@@ -126,3 +126,16 @@ def test_bulk_rows_are_as_sqlalchemy_writes_them(connection) -> None:
     query = select(UnitRun.ended_at, UnitRun.associations).where(UnitRun.id == 2)
     moment = datetime(2024, 11, 21, 2, tzinfo=UTC)
     assert connection.execute(query).one() == (moment, [{"role": "bias"}])
+
+
+def test_free_ids_are_those_that_rows_would_have(connection) -> None:
+    """Rows inserted afterwards without one do not meet them."""
+    names = [{"name": f"site {n}", "latitude": 0.0, "longitude": 0.0} for n in range(4)]
+    connection.execute(delete(Observatory))
+    mine = free_ids(connection, Observatory, 3)
+    assert len(set(mine)) == 3
+    rows = [{"id": number, **row} for number, row in zip(mine, names, strict=False)]
+    insert_rows(connection, Observatory, rows)
+    connection.execute(insert(Observatory), names[3:])
+    assert len(set(connection.scalars(select(Observatory.id)))) == 4
+    assert len(free_ids(connection, Observatory, 0)) == 0
