@@ -29,7 +29,7 @@ OTHER_INSTANT: Final = timedelta(hours=1)
 SAME_SITE_DEG: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameHeader:
     """The logical header of one raw frame.
 
@@ -65,20 +65,20 @@ class FrameHeader:
 
     kind: str
     camera: str
-    filter: str | None
+    filter: str | None = None
     exptime_s: float
     observed_at: datetime
-    x_binning: int
-    y_binning: int
-    readout: str | None
-    temperature_c: float | None
-    object: str | None
-    ra_deg: float | None
-    dec_deg: float | None
-    airmass: float | None
+    x_binning: int = 1
+    y_binning: int = 1
+    readout: str | None = None
+    temperature_c: float | None = None
+    object: str | None = None
+    ra_deg: float | None = None
+    dec_deg: float | None = None
+    airmass: float | None = None
     width_px: int
     height_px: int
-    saturation_adu: float | None
+    saturation_adu: float | None = None
     amplifiers: tuple[Amplifier, ...]
     flags: tuple[str, ...] = ()
 

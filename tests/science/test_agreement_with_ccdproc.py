@@ -47,9 +47,15 @@ def frame_of(pixels: np.ndarray, kind: str, exptime_s: float) -> RawFrame:
     amplifier = Amplifier(data, Section(0, ny, nx, nx + OVERSCAN), data, GAIN, READ_NOISE_E)
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     header = FrameHeader(
-        kind, "cam", None, exptime_s, when, 1, 1, None, None, None, None, None, None,
-        nx + OVERSCAN, ny, 60000.0, (amplifier,),
-    )  # fmt: skip
+        kind=kind,
+        camera="cam",
+        exptime_s=exptime_s,
+        observed_at=when,
+        width_px=nx + OVERSCAN,
+        height_px=ny,
+        saturation_adu=60000.0,
+        amplifiers=(amplifier,),
+    )
     return RawFrame.of(pixels, header)
 
 

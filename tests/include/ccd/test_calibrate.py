@@ -30,9 +30,21 @@ def header(*, overscan: int = 0, exptime_s: float = 30.0, **changes) -> FrameHea
     strip = Section(0, SHAPE[0], SHAPE[1], SHAPE[1] + overscan) if overscan else None
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     made = FrameHeader(
-        "science", "cam", "V", exptime_s, when, 1, 1, None, -20.0, "M13", 250.0, 36.0, 1.1,
-        SHAPE[1] + overscan, SHAPE[0], SATURATION, (Amplifier(whole, strip, whole, GAIN, NOISE_E),),
-    )  # fmt: skip
+        kind="science",
+        camera="cam",
+        filter="V",
+        exptime_s=exptime_s,
+        observed_at=when,
+        temperature_c=-20.0,
+        object="M13",
+        ra_deg=250.0,
+        dec_deg=36.0,
+        airmass=1.1,
+        width_px=SHAPE[1] + overscan,
+        height_px=SHAPE[0],
+        saturation_adu=SATURATION,
+        amplifiers=(Amplifier(whole, strip, whole, GAIN, NOISE_E),),
+    )
     return replace(made, **changes)
 
 

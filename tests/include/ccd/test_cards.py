@@ -19,9 +19,19 @@ from include.ccd.image import Image
 
 WHOLE = Section(0, 4, 0, 4)
 HEADER = FrameHeader(
-    "science", "cam\n2", None, 60.0, datetime(2024, 5, 13, 4, 1, 2, 500_000, tzinfo=UTC), 2, 1,
-    None, -20.0, "NGC 3€", 12.5, -3.0, None, 4, 4, None, (Amplifier(WHOLE, None, WHOLE, 1.0, 5.0),),
-)  # fmt: skip
+    kind="science",
+    camera="cam\n2",
+    exptime_s=60.0,
+    observed_at=datetime(2024, 5, 13, 4, 1, 2, 500_000, tzinfo=UTC),
+    x_binning=2,
+    temperature_c=-20.0,
+    object="NGC 3€",
+    ra_deg=12.5,
+    dec_deg=-3.0,
+    width_px=4,
+    height_px=4,
+    amplifiers=(Amplifier(WHOLE, None, WHOLE, 1.0, 5.0),),
+)
 
 
 def test_identity_leaves_out_what_is_unknown_and_cleans_text() -> None:

@@ -30,9 +30,15 @@ def header(exptime_s: float) -> FrameHeader:
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     amplifiers = (Amplifier(whole, None, whole, 1.0, 5.0),)
     return FrameHeader(
-        "science", "cam", "V", exptime_s, when, 1, 1, None, None, None, None, None, None,
-        6, 4, None, amplifiers,
-    )  # fmt: skip
+        kind="science",
+        camera="cam",
+        filter="V",
+        exptime_s=exptime_s,
+        observed_at=when,
+        width_px=6,
+        height_px=4,
+        amplifiers=amplifiers,
+    )
 
 
 def image(value: float, **cards) -> Image:

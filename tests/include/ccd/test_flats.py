@@ -32,9 +32,16 @@ def header(exptime_s: float = 5.0, gains: tuple[float | None, ...] = (GAIN,)) ->
         amplifiers.append(Amplifier(section, None, section, gain, 8.0))
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     return FrameHeader(
-        "flat", "cam", "V", exptime_s, when, 1, 1, None, None, None, None, None, None,
-        nx, ny, 60000.0, tuple(amplifiers),
-    )  # fmt: skip
+        kind="flat",
+        camera="cam",
+        filter="V",
+        exptime_s=exptime_s,
+        observed_at=when,
+        width_px=nx,
+        height_px=ny,
+        saturation_adu=60000.0,
+        amplifiers=tuple(amplifiers),
+    )
 
 
 def flat(rng, response, level_adu: float, **kwargs) -> RawFrame:

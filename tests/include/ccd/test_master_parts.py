@@ -29,9 +29,15 @@ from include.ccd.raw import RawFrame
 SHAPE = (64, 64)
 WHOLE = Section.whole(SHAPE)
 HEADER = FrameHeader(
-    "dark", "cam", None, 60.0, datetime(2024, 5, 13, 4, tzinfo=UTC), 1, 1, None, -20.0, None, None,
-    None, None, 64, 64, None, (Amplifier(WHOLE, None, WHOLE, 1.0, 5.0),),
-)  # fmt: skip
+    kind="dark",
+    camera="cam",
+    exptime_s=60.0,
+    observed_at=datetime(2024, 5, 13, 4, tzinfo=UTC),
+    temperature_c=-20.0,
+    width_px=64,
+    height_px=64,
+    amplifiers=(Amplifier(WHOLE, None, WHOLE, 1.0, 5.0),),
+)
 
 
 def planes(count: int) -> list[ArrayPlane]:

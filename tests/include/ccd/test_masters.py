@@ -28,9 +28,21 @@ def header(kind: str, exptime_s: float, *, overscan: int = 0, number: int = 0) -
     amplifier = Amplifier(Section.whole(SHAPE), section, Section.whole(SHAPE), 2.0, None)
     when = datetime(2024, 5, 13, 4, number, tzinfo=UTC)
     return FrameHeader(
-        kind, "cam", None, exptime_s, when, 1, 1, "slow", -20.0, "M13", 1.0, 2.0, 1.1,
-        nx + overscan, ny, 60000.0, (amplifier,),
-    )  # fmt: skip
+        kind=kind,
+        camera="cam",
+        exptime_s=exptime_s,
+        observed_at=when,
+        readout="slow",
+        temperature_c=-20.0,
+        object="M13",
+        ra_deg=1.0,
+        dec_deg=2.0,
+        airmass=1.1,
+        width_px=nx + overscan,
+        height_px=ny,
+        saturation_adu=60000.0,
+        amplifiers=(amplifier,),
+    )
 
 
 def read(rng, level, kind: str, exptime_s: float = 0.0, *, overscan: int = 0, number: int = 0):

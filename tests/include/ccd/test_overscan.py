@@ -26,9 +26,15 @@ def frame(array: np.ndarray, *amplifiers: Amplifier, saturation: float | None = 
     ny, nx = array.shape
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     header = FrameHeader(
-        "bias", "cam", None, 0.0, when, 1, 1, None, None, None, None, None, None,
-        nx, ny, saturation, amplifiers,
-    )  # fmt: skip
+        kind="bias",
+        camera="cam",
+        exptime_s=0.0,
+        observed_at=when,
+        width_px=nx,
+        height_px=ny,
+        saturation_adu=saturation,
+        amplifiers=amplifiers,
+    )
     return RawFrame.of(array, header)
 
 

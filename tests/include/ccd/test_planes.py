@@ -27,9 +27,15 @@ def plane(gains: tuple[float | None, float | None], correction: Correction, **kw
     )
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     header = FrameHeader(
-        "flat", "cam", "V", 1.0, when, 1, 1, None, None, None, None, None, None,
-        6, 8, None, amplifiers,
-    )  # fmt: skip
+        kind="flat",
+        camera="cam",
+        filter="V",
+        exptime_s=1.0,
+        observed_at=when,
+        width_px=6,
+        height_px=8,
+        amplifiers=amplifiers,
+    )
     return CorrectedPlane(TrimmedFrame(RawFrame.of(RAW, header)), correction, **kwargs)
 
 

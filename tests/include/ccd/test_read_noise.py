@@ -18,9 +18,14 @@ def frames(count: int, noise_adu: float, overscan: int) -> list[RawFrame]:
     section = Section(0, 200, 200, 200 + overscan) if overscan else None
     when = datetime(2024, 5, 13, 4, tzinfo=UTC)
     header = FrameHeader(
-        "bias", "cam", None, 0.0, when, 1, 1, None, None, None, None, None, None,
-        200 + overscan, 200, None, (Amplifier(whole, section, whole, None, None),),
-    )  # fmt: skip
+        kind="bias",
+        camera="cam",
+        exptime_s=0.0,
+        observed_at=when,
+        width_px=200 + overscan,
+        height_px=200,
+        amplifiers=(Amplifier(whole, section, whole, None, None),),
+    )
     return [
         RawFrame.of(np.rint(rng.normal(1000, noise_adu, header.shape)).astype(np.uint16), header)
         for _ in range(count)
