@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo stop bench check test test-fast system chaos lint format types imports docs coverage requirements audit clean
+.PHONY: help venv demo stop bench check test test-fast system chaos soak lint format types imports docs coverage requirements audit clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ system: $(READY) ## tests that drive a running Airflow
 chaos: $(READY) ## faults of every kind, for an hour; SEED=n does the same again
 	@SEED=$(SEED) $(PY) -m tools.run_tests chaos
 
+soak: $(READY) ## thirty nights in one process, which must not grow; NIGHTS=n for others
+	@NIGHTS=$(NIGHTS) $(PY) -m tools.run_tests soak
+
 bench: $(READY) ## measure beside peers, half an hour; ONLY=part for one; writes bench/RESULTS.md
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY))
 
@@ -46,7 +49,7 @@ format: $(READY) ## rewrite the code in its one format
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
 types: $(READY) ## mypy, strict
-	@$(PY) -m mypy && $(PY) -m mypy tools config bench tests/chaos
+	@$(PY) -m mypy && $(PY) -m mypy tools config bench tests/chaos tests/soak
 
 imports: $(READY) ## who may import whom
 	@PYTHONPATH=.:plugins $(VENV)/bin/lint-imports

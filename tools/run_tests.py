@@ -8,14 +8,16 @@ import sys
 from tools.airflow_env import ROOT
 from tools.progress import Stopwatch, print_progress
 
+SLOW = ("system", "chaos", "soak", "bench")
 PARTS: dict[str, tuple[str, ...]] = {
     # One file stays in one process: its fixtures are made once.
-    "fast": ("-m", "not system and not chaos and not bench", "-n", "2", "--dist", "loadfile"),
+    "fast": ("-m", f"not ({' or '.join(SLOW)})", "-n", "2", "--dist", "loadfile"),
     # -s lets the waiting for Airflow be seen.
     "system": ("-m", "system", "-s", "-v"),
     # Prints its seed; SEED=… in the environment does the same again. A few tests take most of the
     # time, so that a process which has done its half takes from the other's.
     "chaos": ("-m", "chaos", "-n", "2", "--dist", "worksteal", "--timeout", "3600", "tests"),
+    "soak": ("-m", "soak", "-s", "tests/soak"),
 }
 # Without a name: what every change has to pass.
 DEFAULT = ("fast", "system")
