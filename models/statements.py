@@ -87,8 +87,7 @@ def upsert(bind: Connection | Session, model: type[Base]) -> Any:
     model
         Whose table.
     """
-    connection = bind.connection() if isinstance(bind, Session) else bind
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    dialect = postgresql if _connection(bind).dialect.name == "postgresql" else sqlite
     return dialect.insert(model)
 
 
@@ -110,10 +109,10 @@ def insert_rows(
         Column to value; all of the same columns. Others have their default, where that is a plain
         value, or NULL.
     """
-    connection = bind.connection() if isinstance(bind, Session) else bind
+    connection = _connection(bind)
     columns: Any = model.__table__.c
     constants = {c.key: c.default.arg for c in columns if getattr(c.default, "is_scalar", False)}
-    names = [*rows[0], *(constants.keys() - rows[0].keys())]
+    names = [*rows[0], *(name for name in constants if name not in rows[0])]
     statement = insert(model).compile(dialect=connection.dialect, column_keys=names)
     names = statement.positiontup or names
     by_column = [_values(columns[n], n, rows, constants, connection.dialect) for n in names]
@@ -138,13 +137,17 @@ def free_ids(bind: Connection | Session, model: type[Base], number: int) -> Sequ
     number
         How many.
     """
-    connection = bind.connection() if isinstance(bind, Session) else bind
+    connection = _connection(bind)
     if connection.dialect.name == "postgresql":
         next_id = func.nextval(func.pg_get_serial_sequence(model.__tablename__, "id"))
         each = func.generate_series(1, number)
         return connection.scalars(select(next_id).select_from(each)).all()
     last = connection.scalar(select(func.max(model.__table__.c.id))) or 0
     return range(last + 1, last + 1 + number)
+
+
+def _connection(bind: Connection | Session) -> Connection:
+    return bind.connection() if isinstance(bind, Session) else bind
 
 
 def _values(
