@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, inspect, select
+from sqlalchemy import Row, Table, exists, inspect, or_, select
 from sqlalchemy.orm import Session
 
 from include.corral.corral import Corral
@@ -15,6 +15,7 @@ from include.corral.lost import RULE
 from include.toritos.pipeline import TORITOS
 from models import Alert, Base, Unit, UnitRun
 from models.base import canonical_json
+from models.work import UnitStatus
 
 # Of triggers and attempts: a process that died has left more of these.
 LEDGER = frozenset("step_run unit unit_run unit_row planned due subscription observation".split())
@@ -55,13 +56,15 @@ def sweeps() -> frozenset[str]:
 def _units(session: Session) -> Counter[str]:
     """Units by step, state and fingerprint, and how often each result was made.
 
-    What alerts look at (a refusal, and when it was) differs from run to run.
+    What alerts look at (a refusal, and when it was) differs from run to run. A unit that was
+    withdrawn and never done is history alone: a folder, for one, that could not be listed once.
     """
     alerts = frozenset(kind.name for kind in TORITOS.alerts)
     found: Counter[str] = Counter()
-    for step, status, fingerprint in session.execute(
-        select(Unit.step, Unit.status, Unit.fingerprint)
-    ):
+    was_done = exists().where(UnitRun.unit_id == Unit.id, UnitRun.outcome == "done")
+    stands = or_(Unit.status != UnitStatus.VOID, was_done)
+    columns = (Unit.step, Unit.status, Unit.fingerprint)
+    for step, status, fingerprint in session.execute(select(*columns).where(stands)):
         differs = step in sweeps() | alerts
         found[f"unit of {step} {status} {'' if differs else fingerprint}"] += 1
     query = select(Unit.step, UnitRun.fingerprint).join(Unit, UnitRun.unit_id == Unit.id)
