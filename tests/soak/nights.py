@@ -42,7 +42,7 @@ class Grown:
     Attributes
     ----------
     seconds
-        From the first frame to the audit, without the simulator.
+        From the first frame to the last result.
     missing
         Files of which the account does not know what became.
     failures
@@ -78,8 +78,8 @@ def _one(site: SkyNight, plan: NightPlan) -> Grown:
     for some in portions(frames[::-1], -(-len(frames) // PARTS)):  # calibrations come last
         site.arrive(some)
         failures = _work(site.corral, plan.night.isoformat())  # what waited before does no more
+    seconds = time.monotonic() - began  # the audit goes through all of history
     failures += [str(violation) for violation in audit(site.corral, promises=TORITOS.promises)]
-    seconds = time.monotonic() - began
     shutil.rmtree(site.home / "camera")
     return _grown(site, plan.night.isoformat(), seconds, failures)
 
