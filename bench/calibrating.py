@@ -187,8 +187,8 @@ def run(*, quick: bool) -> Report:
         f"A frame of {size}² from a raw file to a file of values, uncertainties and mask; masters, "
         "and a list of bad pixels, are in memory. The masters given to ccdproc are what "
         "`ccdproc.combine` makes: float64, with uncertainty and mask. Nothing is synced to the "
-        "disk. Most of ccdproc's time goes into fresh memory: on a virtual machine whose host has "
-        "it at hand it was seen to take 0.7 s instead of 2.8 s.",
+        "disk. Most of ccdproc's time goes into fresh memory, which the host of a virtual machine "
+        "gives at very different speeds; the ratio varies with that.",
     )
     with setting_of(make_frame, size=size, tiny_size=TINY_PX, repeat=7) as setting:
         found = contest("calibrate", CONTENDERS, setting)

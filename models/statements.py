@@ -139,7 +139,9 @@ def free_ids(bind: Connection | Session, model: type[Base], number: int) -> Sequ
     """
     connection = _connection(bind)
     if connection.dialect.name == "postgresql":
-        next_id = func.nextval(func.pg_get_serial_sequence(model.__tablename__, "id"))
+        # PostgreSQL reads this text as a name in SQL.
+        table = connection.dialect.identifier_preparer.format_table(model.__table__)
+        next_id = func.nextval(func.pg_get_serial_sequence(table, "id"))
         each = func.generate_series(1, number)
         return connection.scalars(select(next_id).select_from(each)).all()
     last = connection.scalar(select(func.max(model.__table__.c.id))) or 0

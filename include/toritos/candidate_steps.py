@@ -134,7 +134,8 @@ class ForcedLightCurves(FitsStep):
     model = Candidate
     group_by = tuple(getattr(Candidate, name) for name in FIELD_OF_NIGHT)
     ordering = (Candidate.name,)
-    sections = ("site", "light_curves")
+    # Of `[light_curves]` it takes only when to measure, which decides nothing of what comes out.
+    sections = ("site",)
 
     def process(self, work: list[Candidate], run: Run) -> Iterator[LightCurvePoint]:
         """Measure them."""
@@ -142,7 +143,7 @@ class ForcedLightCurves(FitsStep):
 
         differences = _differences_of(work[0], run)
         every = timedelta(minutes=self.profile(work[0]).light_curves.every_min)
-        make_at_intervals((row.observed_at for row in differences), every, run)
+        make_at_intervals(differences, every, run)
         frame = FieldFrame.of(differences, run)
         places = np.vstack([_common_place(row, frame) for row in work])
         times = [self._times(row, differences) for row in work]

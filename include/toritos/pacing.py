@@ -6,9 +6,9 @@ of their number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import func, select
 
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
     from include.corral.run import Run
 
 
-def wait_for_the_last(observed: Iterable[datetime], still: timedelta, run: Run) -> None:
+class Observed(Protocol):
+    """What was made from an image of a field."""
+
+    @property
+    def observed_at(self) -> datetime:
+        """When it was taken."""
+
+    @property
+    def object(self) -> str | None:
+        """The field."""
+
+
+def wait_for_the_last(images: Sequence[Observed], still: timedelta, run: Run) -> None:
     """Let the work go on when no more images come.
 
     Parameters
     ----------
-    observed
-        When they were taken.
+    images
+        That are here, of one field.
     still
         Others may come until the last one is so old.
     run
@@ -36,23 +48,23 @@ def wait_for_the_last(observed: Iterable[datetime], still: timedelta, run: Run) 
     NotYet
         If more of them may come.
     """
-    last = _last_fresh(observed, still, run.now)
+    last = _last_fresh(images, still, run.now)
     if last is not None:
         until = last + still
         raise NotYet(
-            f"the last image is of {last:%H:%M} UTC; others are waited for until "
+            f"{_said(images)} are here, the last of {last:%H:%M} UTC; others are waited for until "
             f"{until:%Y-%m-%d %H:%M} UTC",
             until=until,
         )
 
 
-def make_at_intervals(observed: Iterable[datetime], every: timedelta, run: Run) -> None:
+def make_at_intervals(images: Sequence[Observed], every: timedelta, run: Run) -> None:
     """Let the work go on where it was not done a moment ago, or no more images come.
 
     Parameters
     ----------
-    observed
-        When the images were taken.
+    images
+        That are here, of one field.
     every
         The unit is done so often at most while they come.
     run
@@ -63,20 +75,25 @@ def make_at_intervals(observed: Iterable[datetime], every: timedelta, run: Run) 
     NotYet
         If it was done a moment ago.
     """
-    if _last_fresh(observed, every, run.now) is None:
+    if _last_fresh(images, every, run.now) is None:
         return
     mine = (UnitRun.unit_id == run.claim.unit_id, UnitRun.outcome == Outcome.DONE)
     done = run.session.scalar(select(func.max(UnitRun.ended_at)).where(*mine))
     if done is not None and timedelta(0) <= run.now - done < every:
         until = done + every
         raise NotYet(
-            f"done at {done:%H:%M} UTC; what has come since then is added at "
+            f"{_said(images)} are here; those that came after {done:%H:%M} UTC are added at "
             f"{until:%Y-%m-%d %H:%M} UTC",
             until=until,
         )
 
 
-def _last_fresh(observed: Iterable[datetime], still: timedelta, now: datetime) -> datetime | None:
+def _said(images: Sequence[Observed]) -> str:
+    return f"{len(images)} images of {images[0].object or 'this field'}"
+
+
+def _last_fresh(images: Sequence[Observed], still: timedelta, now: datetime) -> datetime | None:
     """Give the moment of the last image, if it is younger than `still`."""
+    observed = (image.observed_at for image in images)
     # What a clock that is ahead calls the future says nothing of what may come.
     return max((each for each in observed if timedelta(0) <= now - each < still), default=None)

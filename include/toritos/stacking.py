@@ -177,5 +177,5 @@ class CoaddField(StackStep):
     def process(self, work: list[SourceList], run: Run) -> Iterator[Product]:
         """Stack them, unless more of them may come."""
         still = timedelta(minutes=self.profile(work[0]).coadding.still_min)
-        wait_for_the_last((row.observed_at for row in work), still, run)
+        wait_for_the_last(work, still, run)
         yield from super().process(work, run)

@@ -51,7 +51,7 @@ class TargetLightCurves(CatalogStep):
         if not targets:
             return
         every = timedelta(minutes=profile.light_curves.every_min)
-        make_at_intervals((row.observed_at for row in work), every, run)
+        make_at_intervals(work, every, run)
         from include.ccd.light_curve import light_curve
 
         matrix = _matrix(work, profile.light_curves, run)

@@ -106,7 +106,7 @@ def _grown(site: SkyNight, night: str, seconds: float, failures: list[str]) -> G
     with site.corral.read() as session:
         mine: Any = Product.in_partition(night)
         kinds = session.scalars(select(Product.kind).where(Product.current, mine)).all()
-        missing = sum(abs(each.difference) for each in account(session, night))
+        missing = sum(abs(each.difference) for each in account(session))
     return Grown(
         night=night,
         seconds=round(seconds, 2),

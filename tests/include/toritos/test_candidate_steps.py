@@ -197,11 +197,13 @@ def test_light_curves_follow_the_images_at_intervals(night, drain_at) -> None:
     at = drain_at(night.corral)
     last = max(row.observed_at for row in night.rows(Product) if row.kind == "difference")
     own = night.home / "site-files" / "toritos.toml"
-    text = own.read_text()
+    text = own.read_text() + "\n[light_curves]\nevery_min = 6\n"
     before = sum(row.current for row in night.rows(LightCurvePoint))
     assert before > 0
-    for every_min, minutes, done in ((5, 1, 1), (6, 4, 0), (6, 8, 1)):
-        own.write_text(f"{text}\n[light_curves]\nevery_min = {every_min}\n")
+    own.write_text(text)
+    assert at(ForcedLightCurves(), last).done == 0  # when they are made is no part of them
+    for elevation_m, minutes, done in ((4600, 1, 1), (4500, 4, 0), (4500, 8, 1)):
+        own.write_text(text.replace("elevation_m = 4650", f"elevation_m = {elevation_m}"))
         report = at(ForcedLightCurves(), last + timedelta(minutes=minutes))
         assert (report.done, report.failed) == (done, 1 - done)
         assert sum(row.current for row in night.rows(LightCurvePoint)) == before

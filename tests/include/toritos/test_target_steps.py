@@ -183,7 +183,7 @@ def test_a_light_curve_follows_the_images_at_intervals(
     run_all(station.corral, steps=STEPS)
     (failure,) = at(TargetLightCurves(), made + timedelta(minutes=9)).failures
     assert failure.failure_class == FailureClass.UPSTREAM_MISSING
-    assert "what has come since then is added at" in failure.message
+    assert "6 images of field01 are here; those that came after" in failure.message
     assert current(station) == 5
     assert at(TargetLightCurves(), made + timedelta(minutes=10)).done == 1
     assert current(station) == 6
