@@ -5,7 +5,7 @@ The night is the partition key of the run, its date the one of the evening.
 * **By timetable**: at noon of the site, when the night is over.
 * **Backfill**: *Trigger → Backfill* over dates looks at these nights again; what is done stays.
 * **By hand**: *Trigger → Advanced Options → Partition Key* `2026-11-20`, or the parameter `night`.
-* **One step**: `airflow tasks test toritos_night night.bias -t '{"night": "2026-11-20"}'`.
+* **One step**: `airflow tasks test toritos_night night.bias 2026-11-20`, with this DAG paused.
 
 A run does what is open: frames that have no product of the present version, parameters and
 masters. Running it again does nothing. Clearing a task tries only what failed.

@@ -151,11 +151,17 @@ class AirflowApi:
 
     def unpause(self, dag_id: str, *, timeout_s: float = 300) -> None:
         """Let the scheduler run this DAG, asking again while the API server does not answer."""
+        self._set_paused(dag_id, False, timeout_s)
 
-        def paused() -> None:
-            self.patch(f"/dags/{dag_id}", {"is_paused": False})
+    def pause(self, dag_id: str, *, timeout_s: float = 300) -> None:
+        """Let no further task of this DAG be run; those that workers have go on."""
+        self._set_paused(dag_id, True, timeout_s)
 
-        wait_until(_patient(paused), timeout_s=timeout_s)
+    def _set_paused(self, dag_id: str, paused: bool, timeout_s: float) -> None:
+        def changed() -> None:
+            self.patch(f"/dags/{dag_id}", {"is_paused": paused})
+
+        wait_until(_patient(changed), timeout_s=timeout_s)
 
     def trigger(
         self,

@@ -10,9 +10,8 @@ from airflow.sdk import BaseOperator
 from corral_ops.alerts import look_and_tell
 from corral_ops.crash import native_crash_guard
 from corral_ops.hook import DEFAULT_CONN_ID, CorralHook
-from corral_ops.operators import NIGHT
 from corral_ops.retry import FailureClassPolicy
-from corral_ops.runtime import make_processor, require_partition, trigger_of
+from corral_ops.runtime import NIGHT, make_processor, require_partition, trigger_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

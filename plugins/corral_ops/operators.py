@@ -13,7 +13,7 @@ from corral_ops.hook import DEFAULT_CONN_ID, CorralHook
 from corral_ops.links import MadeLink
 from corral_ops.made import summary
 from corral_ops.retry import FailureClassPolicy
-from corral_ops.runtime import make_processor, require_partition, trigger_of
+from corral_ops.runtime import NIGHT, make_processor, require_partition, trigger_of
 from corral_ops.tell import tell_failures
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from include.corral.corral import Corral
     from include.corral.report import Report
-
-# Neither the command line nor one DAG that triggers another can give a partition key.
-NIGHT = "{{ dag_run.partition_key or params.get('night') or '' }}"
 
 
 class DrainOperator(BaseOperator):
@@ -81,8 +78,8 @@ class StepOperator(DrainOperator):
     Several tasks of one step share its units: ``.partial(…).expand(worker=[1, 2])``.
 
     :param step: dotted path of the step.
-    :param partition: the night; by default the run's partition key, or its parameter ``night``.
-        None works on everything that is open.
+    :param partition: the night; by default the run's partition key, or its parameter ``night``, or
+        the date given to ``airflow tasks test``. None works on everything that is open.
     :param worker: tells tasks that share a step apart, in the UI only.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,26 @@ if TYPE_CHECKING:
     from include.corral.processor import Processor
     from include.corral.trigger import Trigger
 
+log = logging.getLogger(__name__)
+
+# What `airflow tasks test` calls the run that it makes, and removes in the end.
+TEMPORARY_RUN = "__airflow_temporary_run_"
+# Neither the command line nor one DAG that triggers another can give a partition key. The date that
+# `airflow tasks test` is given is that of the night; of other runs it says when they were made.
+NIGHT = (
+    "{{ dag_run.partition_key or params.get('night') "
+    f"or (ds if dag_run.logical_date and dag_run.run_id.startswith('{TEMPORARY_RUN}') else '') }}}}"
+)
 HOW_TO_NAME_A_NIGHT = (
     "This run names no night, so nothing was done. Name one: when triggering, under Advanced "
     "Options, as Partition Key (2026-11-20), or as the parameter `night`; or start a backfill, "
-    "which names the nights of its dates."
+    "which names the nights of its dates. A single step: `airflow tasks test DAG TASK 2026-11-20`."
+)
+# https://github.com/apache/airflow/pull/72656
+A_RUN_IS_GONE = (
+    "Airflow 3.3 removes another run of this DAG from its history when `airflow tasks test` is "
+    "given no date (what the ledger knows of that run stays). Give one: "
+    "`airflow tasks test DAG TASK 2026-11-20`."
 )
 
 
@@ -43,6 +60,8 @@ def trigger_of(context: Context) -> Trigger:
     from include.corral.trigger import Trigger
 
     task = context["ti"]
+    if task.run_id.startswith(TEMPORARY_RUN) and context.get("logical_date") is None:
+        log.warning(A_RUN_IS_GONE)
     return Trigger(
         dag_id=task.dag_id,
         run_id=task.run_id,

@@ -22,6 +22,7 @@ from models import Product
 from tests.bad_servers import BadSite
 from tests.databases import empty_database
 from tests.mail_office import Office
+from tests.system.held import held
 from tools import postgres
 from tools.airflow_api import AirflowApi, Run
 from tools.airflow_env import ROOT
@@ -183,12 +184,19 @@ def small_night(installation: Corral) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def loaded_night(installation: Corral, small_night: Callable[..., str]) -> Callable[..., str]:
-    """As `small_night`, with the frames loaded before anybody in the stack sees them."""
+def loaded_night(
+    api: AirflowApi, installation: Corral, small_night: Callable[..., str]
+) -> Callable[..., str]:
+    """As `small_night`, with the frames loaded by nobody in the stack.
+
+    A run of `toritos_load` that met one of them would announce the night, and `toritos_arrival`
+    would do what the test is about to ask for.
+    """
 
     def simulate(night: date, *, science: int = 2) -> str:
-        key = small_night(night, science=science)
-        report = drain(installation, FitsInbox())
+        with held(api, "toritos_load"):
+            key = small_night(night, science=science)
+            report = drain(installation, FitsInbox())
         assert not report.failures
         return key
 

@@ -91,16 +91,18 @@ class OutletEvents(dict[Any, Any]):
 def make_context() -> Callable[..., dict[str, Any]]:
     """Gives the part of a task's context that the operators use."""
 
-    def make(*, task_id: str = "task", try_number: int = 1, **others: Any) -> dict[str, Any]:
+    def make(
+        *, task_id: str = "task", try_number: int = 1, run_id: str = "run", **others: Any
+    ) -> dict[str, Any]:
         task = SimpleNamespace(
             dag_id="dag",
-            run_id="run",
+            run_id=run_id,
             task_id=task_id,
             map_index=-1,
             try_number=try_number,
             log_url="http://127.0.0.1:8080/dags/dag/runs/run",
         )
-        return {"ti": task, "run_id": "run", "outlet_events": OutletEvents(), **others}
+        return {"ti": task, "run_id": run_id, "outlet_events": OutletEvents(), **others}
 
     return make
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import Asset
@@ -111,32 +112,49 @@ def test_only_a_later_try_tries_failed_units_again(loaded, make_context):
 def test_a_step_without_a_night_does_nothing_and_says_how_to_name_one(
     loaded, make_context, nothing
 ):
-    """An error that no retry follows, with the three ways of naming one."""
+    """An error that no retry follows, with the ways of naming one."""
     task = StepOperator(task_id="t", step=STEP, partition=nothing)
     with pytest.raises(AirflowFailException, match=r"Partition Key.*`night`.*backfill"):
         task.execute(make_context())
     assert _count(loaded, pipeline.Kelvin) == 0
 
 
+TESTED = "__airflow_temporary_run_2026-11-24T00:40:07__"
+
+
 @pytest.mark.parametrize(
-    ("run_key", "parameter", "expected"),
+    ("run", "parameter", "expected"),
     [
-        ("2026-11-20", None, "2026-11-20"),
-        (None, "2026-11-21", "2026-11-21"),
-        ("2026-11-20", "2026-11-21", "2026-11-20"),
-        (None, None, ""),
+        ({"partition_key": "2026-11-20"}, None, "2026-11-20"),
+        ({}, "2026-11-21", "2026-11-21"),
+        ({"partition_key": "2026-11-20"}, "2026-11-21", "2026-11-20"),
+        ({}, None, ""),
+        ({"run_id": TESTED, "logical_date": "2026-11-22"}, None, "2026-11-22"),
+        ({"run_id": TESTED, "logical_date": "2026-11-22"}, "2026-11-21", "2026-11-21"),
+        ({"run_id": TESTED}, None, ""),
+        ({"run_id": "manual__1", "logical_date": "2026-11-22"}, None, ""),
     ],
 )
-def test_the_night_is_that_of_the_run_or_else_its_parameter(run_key, parameter, expected):
-    """The template that every step has; a DAG without that parameter is no error."""
-    from types import SimpleNamespace
+def test_the_night_is_that_of_the_run_its_parameter_or_the_date_of_a_test(run, parameter, expected):
+    """The template that every step has; a DAG without that parameter is no error.
 
+    The logical date of any other run says when somebody asked, and not for which night.
+    """
+    known = {"partition_key": None, "run_id": "manual__1", "logical_date": None} | run
+    date = {"ds": known["logical_date"]} if known["logical_date"] else {}
     task = StepOperator(task_id="t", step=STEP)
     params = {"night": parameter} if parameter else {}
-    task.render_template_fields(
-        {"dag_run": SimpleNamespace(partition_key=run_key), "params": params}
-    )
+    task.render_template_fields({"dag_run": SimpleNamespace(**known), "params": params, **date})
     assert task.partition == expected
+
+
+def test_a_test_without_a_date_is_told_what_airflow_has_done(loaded, make_context, caplog):
+    """With one, nothing was removed and nothing is said."""
+    for date, said in ((None, 1), ("2026-11-20", 0)):
+        context = make_context(run_id=TESTED, logical_date=date)
+        caplog.clear()
+        StepOperator(task_id="t", step=STEP, partition=None).execute(context)
+        assert caplog.text.count("removes another run") == said
 
 
 @pytest.mark.parametrize(
