@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+
 from corral_ops.__main__ import main
 from include.corral.drain import drain
 from tests.plugins.corral_ops.conftest import Thermometer
 from tests.plugins.corral_ops.test_alerts import HERE
+
+
+@pytest.fixture(autouse=True)
+def _as_loud_as_before() -> Iterator[None]:
+    """A command silences the kernel for as long as its process lives; this one lives on."""
+    kernel = logging.getLogger("include")
+    level = kernel.level
+    yield
+    kernel.setLevel(level)
 
 
 def test_rule_is_looked_at_and_its_mail_sent(installation, mailbox, capsys) -> None:
