@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from include.ccd import _kernels_combine as kernels
 from include.ccd.errors import CalibrationError
+from include.ccd.plane import Plane
 
 Method = Literal["sigma_clip", "median", "mean"]
 Deviation = Literal["std", "mad_std"]
@@ -18,38 +21,6 @@ Deviation = Literal["std", "mad_std"]
 # The output planes of a 4096² stack take 160 MB: this keeps the whole under 200 MB.
 STACK_BYTES = 16 * 1024**2
 _MAX_PLANES = np.iinfo(np.uint16).max
-
-
-class Plane(Protocol):
-    """What can be combined: rows of an image, on demand."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx) in pixels."""
-
-    def read_rows(self, y0: int, y1: int) -> npt.NDArray[Any]:
-        """Rows y0 ≤ y < y1 as uint16 or float32 (y1 − y0, nx); a pixel to be ignored is NaN."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayPlane:
-    """A plane that is in memory already.
-
-    Attributes
-    ----------
-    array : uint16 or float32 (ny, nx)
-    """
-
-    array: npt.NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx) in pixels."""
-        return self.array.shape[0], self.array.shape[1]
-
-    def read_rows(self, y0: int, y1: int) -> npt.NDArray[Any]:
-        """Rows y0 ≤ y < y1 (y1 − y0, nx)."""
-        return self.array[y0:y1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +96,7 @@ def combine(
     scales: Sequence[float] | None = None,
     stripe_rows: int | None = None,
     memory_bytes: int = STACK_BYTES,
+    threads: int | None = None,
 ) -> Stack:
     """Pixel by pixel, one value with its variance stands for those of all planes.
 
@@ -141,7 +113,10 @@ def combine(
     stripe_rows : int, optional
         Rows read at a time; by default as many as `memory_bytes` admits.
     memory_bytes : int
-        How much of the input may be in memory at once (one row of each plane at the least).
+        How much of the input may be in memory at once (one row of each plane and thread at the
+        least).
+    threads : int, optional
+        By default as many as this process may use cores; the result does not depend on it.
 
     Returns
     -------
@@ -158,20 +133,53 @@ def combine(
     shape = _common_shape(planes)
     factors = _factors(scales, len(planes))
     clipping = Clipping(clip_sigma_low, clip_sigma_high, clip_max_iters, deviation, noise_floor)
-    exact = factors is None and all(p.read_rows(0, 1).dtype == np.uint16 for p in planes)
-    dtype = np.dtype(np.uint16 if exact else np.float32)
+    # The first read of a frame finds its pixels, or unpacks them: once, before there are threads.
+    read = {plane.read_rows(0, 1).dtype for plane in planes}
+    dtype = np.dtype(np.uint16 if factors is None and read == {np.dtype(np.uint16)} else np.float32)
+    threads = threads or len(os.sched_getaffinity(0))
     if stripe_rows is None:
-        stripe_rows = memory_bytes // (len(planes) * shape[1] * dtype.itemsize)
+        stripe_rows = memory_bytes // (threads * len(planes) * shape[1] * dtype.itemsize)
     stripe_rows = min(max(stripe_rows, 1), shape[0])
-    stack = np.empty(len(planes) * stripe_rows * shape[1], dtype)
-    reduce = _Reducer(method, clipping, len(planes), dtype)
     result = _empty(shape)
-    for y0 in range(0, shape[0], stripe_rows):
-        y1 = min(y0 + stripe_rows, shape[0])
-        stripe = stack[: len(planes) * (y1 - y0) * shape[1]].reshape(len(planes), y1 - y0, shape[1])
-        _read(planes, factors, y0, y1, stripe)
-        reduce(stripe, _flat_rows(result, y0, y1))
+    stripes = _Stripes(planes, factors, dtype, stripe_rows, result)
+
+    def work(number: int) -> None:
+        reduce = _Reducer(method, clipping, len(planes), dtype)
+        stripes.reduce_each(threads, number, reduce)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Stripes:
+    """Some rows of all planes after the other, and what they come to."""
+
+    planes: Sequence[Plane]
+    factors: list[np.float32] | None
+    dtype: np.dtype[Any]
+    rows: int
+    result: Stack
+
+    def reduce_each(self, step: int, number: int, reduce: _Reducer) -> None:
+        """Combine every `step`-th stripe, beginning with that of a `number`."""
+        ny, nx = self.result.mean.shape
+        planes = len(self.planes)
+        stack = np.empty(planes * self.rows * nx, self.dtype)
+        for y0 in range(number * self.rows, ny, step * self.rows):
+            y1 = min(y0 + self.rows, ny)
+            stripe = stack[: planes * (y1 - y0) * nx].reshape(planes, y1 - y0, nx)
+            self._read(y0, y1, stripe)
+            reduce(stripe, _flat_rows(self.result, y0, y1))
+
+    def _read(self, y0: int, y1: int, stripe: npt.NDArray[Any]) -> None:
+        for index, plane in enumerate(self.planes):
+            rows = plane.read_rows(y0, y1)
+            if self.factors is None:
+                stripe[index] = rows
+            else:
+                np.multiply(rows, self.factors[index], out=stripe[index], dtype=np.float32)
 
 
 class _Reducer:
@@ -240,18 +248,3 @@ def _flat_rows(result: Stack, y0: int, y1: int) -> kernels.Outputs:
         result.mask[y0:y1].reshape(-1),
         result.count[y0:y1].reshape(-1),
     )
-
-
-def _read(
-    planes: Sequence[Plane],
-    factors: list[np.float32] | None,
-    y0: int,
-    y1: int,
-    stripe: npt.NDArray[Any],
-) -> None:
-    for index, plane in enumerate(planes):
-        rows = plane.read_rows(y0, y1)
-        if factors is None:
-            stripe[index] = rows
-        else:
-            np.multiply(rows, factors[index], out=stripe[index], dtype=np.float32)

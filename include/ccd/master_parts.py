@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from include.ccd.calibration import Calibration, Combine
 from include.ccd.cards import identity_cards
-from include.ccd.combine import Plane, Stack, combine
+from include.ccd.combine import Stack, combine
 from include.ccd.errors import CalibrationError
 from include.ccd.header import FrameHeader
 from include.ccd.image import Card, Image
 from include.ccd.mask import MaskBit
+from include.ccd.plane import Plane
 from include.ccd.pooling import pool_variance
 from include.ccd.raw import RawFrame
 from include.ccd.robust import typical_scatter

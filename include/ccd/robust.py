@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from include.ccd.combine import Plane
+from include.ccd.plane import Plane
 from include.ccd.sections import Section
 
 MAD_TO_SIGMA = 1.482602218505602

@@ -19,7 +19,7 @@ from include.ccd.calibrate import calibrate
 from include.ccd.calibration import Calibration
 from include.ccd.candidates import find_candidates
 from include.ccd.coadd import ImageLayer, coadd
-from include.ccd.combine import ArrayPlane, combine
+from include.ccd.combine import combine
 from include.ccd.comparing import Coadding, Detecting, Differencing
 from include.ccd.cosmic_rays import remove_cosmic_rays
 from include.ccd.difference import subtract
@@ -29,6 +29,7 @@ from include.ccd.image import Image
 from include.ccd.mask import MaskBit
 from include.ccd.masters import master_bias, master_dark, master_flat
 from include.ccd.matching_error import with_matching_error
+from include.ccd.plane import ArrayPlane
 from include.ccd.quality import measure_quality
 from include.ccd.raw import RawFrame
 from include.ccd.sections import Amplifier, Section

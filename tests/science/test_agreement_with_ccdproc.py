@@ -26,11 +26,12 @@ from astropy.stats import sigma_clip
 from include.ccd.calibrate import calibrate
 from include.ccd.calibration import Calibration
 from include.ccd.cards import card_number
-from include.ccd.combine import ArrayPlane, combine
+from include.ccd.combine import combine
 from include.ccd.header import Amplifier, FrameHeader, Section
 from include.ccd.image import Image
 from include.ccd.masters import master_bias, master_flat
 from include.ccd.overscan import TrimmedFrame
+from include.ccd.plane import ArrayPlane
 from include.ccd.raw import RawFrame
 
 ROWS, COLUMNS, OVERSCAN = 160, 1024, 32

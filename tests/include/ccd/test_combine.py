@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from include.ccd import _kernels_combine as kernels
-from include.ccd.combine import ArrayPlane, combine
+from include.ccd.combine import combine
 from include.ccd.errors import CalibrationError
+from include.ccd.plane import ArrayPlane
 
 MAD_TO_SIGMA = 1.482602218505602
 
@@ -139,6 +140,16 @@ def test_result_does_not_depend_on_stripes(rows: int, dtype: type) -> None:
     stack = np.random.default_rng(2).normal(1000, 10, (5, 11, 600)).astype(dtype)
     whole = combine(planes(stack), stripe_rows=11)
     parts = combine(planes(stack), stripe_rows=rows)
+    for name in ("mean", "var", "mask", "count"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 20])
+def test_result_does_not_depend_on_threads(threads: int) -> None:
+    """Also where there are more of them than stripes."""
+    stack = np.random.default_rng(2).normal(1000, 10, (5, 11, 600)).astype(np.float32)
+    whole = combine(planes(stack), stripe_rows=11, threads=1)
+    parts = combine(planes(stack), stripe_rows=2, threads=threads)
     for name in ("mean", "var", "mask", "count"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 

@@ -10,7 +10,7 @@ import pytest
 
 from include.ccd.calibration import Calibration
 from include.ccd.cards import card_value
-from include.ccd.combine import ArrayPlane, combine
+from include.ccd.combine import combine
 from include.ccd.header import Amplifier, FrameHeader, Section
 from include.ccd.image import Image
 from include.ccd.mask import MaskBit
@@ -24,6 +24,7 @@ from include.ccd.master_parts import (
     master_cards,
     stack_metrics,
 )
+from include.ccd.plane import ArrayPlane
 from include.ccd.raw import RawFrame
 
 SHAPE = (64, 64)

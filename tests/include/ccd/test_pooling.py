@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from include.ccd.combine import ArrayPlane, Stack, combine
+from include.ccd.combine import Stack, combine
+from include.ccd.plane import ArrayPlane
 from include.ccd.pooling import pool_variance
 
 

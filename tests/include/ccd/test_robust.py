@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from include.ccd.combine import ArrayPlane
+from include.ccd.plane import ArrayPlane
 from include.ccd.robust import (
     clipped_std,
     mad_std,
