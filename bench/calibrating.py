@@ -191,8 +191,8 @@ def run(*, quick: bool) -> Report:
         "`ccdproc.combine` makes: float64, with uncertainty and mask. Nothing is synced to the "
         "disk. Most of ccdproc's time goes into getting memory. At rest, as a machine is that "
         "waits for a frame, a virtual machine has given its free memory back to the host; just "
-        "after other work has used much of it, it still has it. On hardware of one's own only the "
-        "latter is known.",
+        "after other work has used much of it, it may still have it, which hardware of one's own "
+        "always does.",
     )
     with setting_of(make_frame, size=size, tiny_size=TINY_PX, repeat=7) as setting:
         rest(0 if quick else REST_S)

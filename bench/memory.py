@@ -1,7 +1,7 @@
 """Memory as a machine has it: at rest, or when much of it was in use just before.
 
 A virtual machine gives memory that nobody uses back to its host, and getting it again takes several
-times as long as working in it. What allocates much is slow after a rest and fast in a crowd.
+times as long as working in it. What allocates much is slow after a rest and can be fast in a crowd.
 """
 
 from __future__ import annotations
