@@ -28,7 +28,8 @@ NIGHT = (
 HOW_TO_NAME_A_NIGHT = (
     "This run names no night, so nothing was done. Name one: when triggering, under Advanced "
     "Options, as Partition Key (2026-11-20), or as the parameter `night`; or start a backfill, "
-    "which names the nights of its dates. A single step: `airflow tasks test DAG TASK 2026-11-20`."
+    "which names the nights of its dates. A single step, while the DAG is paused: "
+    "`airflow tasks test DAG TASK 2026-11-20`."
 )
 # https://github.com/apache/airflow/pull/72656
 A_RUN_IS_GONE = (
